@@ -1,0 +1,32 @@
+"""Units, the arithmetic of an x-ray beam, and the optical constants of materials (xraydb, where it is used)."""
+
+from adorym.physics._beam import HC as HC
+from adorym.physics._beam import ConeBeam as ConeBeam
+from adorym.physics._beam import cone_beam as cone_beam
+from adorym.physics._beam import depth_of_focus as depth_of_focus
+from adorym.physics._beam import far_field_pixel as far_field_pixel
+from adorym.physics._beam import fresnel_number as fresnel_number
+from adorym.physics._beam import wavelength as wavelength
+from adorym.physics._beam import wavenumber as wavenumber
+from adorym.physics._materials import MATERIALS as MATERIALS
+from adorym.physics._materials import Material as Material
+from adorym.physics._materials import delta_beta as delta_beta
+from adorym.physics._materials import find_material as find_material
+from adorym.physics._quantities import Angle as Angle
+from adorym.physics._quantities import Energy as Energy
+from adorym.physics._quantities import Kind as Kind
+from adorym.physics._quantities import Length as Length
+from adorym.physics._quantities import format_quantity as format_quantity
+from adorym.physics._quantities import parse_quantity as parse_quantity
+from adorym.physics._units import angstrom as angstrom
+from adorym.physics._units import cm as cm
+from adorym.physics._units import deg as deg
+from adorym.physics._units import eV as eV
+from adorym.physics._units import keV as keV
+from adorym.physics._units import m as m
+from adorym.physics._units import mm as mm
+from adorym.physics._units import mrad as mrad
+from adorym.physics._units import nm as nm
+from adorym.physics._units import pm as pm
+from adorym.physics._units import rad as rad
+from adorym.physics._units import um as um
