@@ -1,0 +1,22 @@
+"""Experiments: the five parts together, the techniques that choose them, and plans of measurements to come."""
+
+from collections.abc import Callable
+
+from adorym.experiment._experiment import Experiment as Experiment
+from adorym.experiment._plan import PlannedFrames as PlannedFrames
+from adorym.experiment._plan import plan_holography as plan_holography
+from adorym.experiment._plan import plan_ptychography as plan_ptychography
+from adorym.experiment._plan import plan_tomography as plan_tomography
+from adorym.experiment._techniques import automatic_slab as automatic_slab
+from adorym.experiment._techniques import cdi as cdi
+from adorym.experiment._techniques import holography as holography
+from adorym.experiment._techniques import ptychography as ptychography
+from adorym.experiment._techniques import tomography as tomography
+
+EXPERIMENTS: dict[str, Callable[..., Experiment]] = {
+    "holography": holography,
+    "ptychography": ptychography,
+    "tomography": tomography,
+    "cdi": cdi,
+}
+"""The techniques a job may name."""

@@ -1,0 +1,109 @@
+"""One experiment for all techniques: five parts and one line of physics.
+
+    intensity = detector(transport(multislice(probe, object turned to the view)))
+
+Full-field holography, ptychography, CDI, tomography and their mixtures are choices of the parts. Replace any part, by
+another of its family or by your own, and the gradients follow.
+
+A batch has two levels, `(view, frame)`. A view's volume is turned once and all its frames are computed from it; views
+are mapped over, one after the other, so that memory is that of one view. Full-field frames that differ by distance
+only share one exit wave: what does not depend on the frame has a frame axis of size one and broadcasts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Complex, Float, Int
+
+from adorym.detectors import Detector
+from adorym.geometry import Geometry
+from adorym.objects import AbstractObject, Slabs
+from adorym.probes import AbstractProbe
+from adorym.propagation import multislice, transfer_function
+from adorym.transport import AbstractTransport
+from adorym.waves import Wave
+
+
+class Experiment(eqx.Module):
+    """An object, a probe, a geometry, a transport and a detector; predicts what is measured.
+
+    Attributes:
+        object: what the x-rays pass through.
+        probe: the illumination.
+        geometry: angles, axis, positions.
+        transport: exit plane to detector.
+        detector: waves to counts.
+        grid: pixels (y, x) of the wave's grid, padding included.
+        pixel: sampling of the wave at the sample in metres.
+        wavelength: in metres.
+        margin: pixels of vacuum put around the object's field so that every probe position lies on it.
+
+    Example:
+        >>> from adorym.experiment import holography, plan_holography
+        >>> plan = plan_holography((8, 8), pixel=2e-9, energy=1e3, distances=(1e-7,), views=3)
+        >>> frames = holography(plan, slab_voxels=4).predict(jnp.arange(2), jnp.zeros((2, 1), int))
+        >>> frames.shape, bool(jnp.allclose(frames, 1.0))
+        ((2, 1, 8, 8), True)
+    """
+
+    object: AbstractObject
+    probe: AbstractProbe
+    geometry: Geometry
+    transport: AbstractTransport
+    detector: Detector
+    grid: tuple[int, int] = eqx.field(static=True)
+    pixel: float = eqx.field(static=True)
+    wavelength: float = eqx.field(static=True)
+    margin: int = eqx.field(static=True, default=0)
+
+    def predict(self, views: Int[Array, "view"], frames: Int[Array, "view frame"]) -> Float[Array, "view frame y x"]:
+        """Expected counts of the given frames of the given views."""
+        return jax.lax.map(lambda one: self.predict_view(*one), (views, frames))
+
+    def predict_view(self, view: Int[Array, ""], frames: Int[Array, "frame"]) -> Float[Array, "frame y x"]:
+        """Expected counts of some frames of one view."""
+        slabs = self.object.slabs(self.geometry.view(view))
+        exit_wave = self.exit_wave(slabs, view, frames)
+        return self.detector.record(self.transport.carry(exit_wave, -slabs.first, frames))
+
+    def exit_wave(self, slabs: Slabs, view: Int[Array, ""], frames: Int[Array, "frame"]) -> Wave:
+        """The wave behind the last slab's middle, `(frame or 1, mode, y, x)`."""
+        dtype = jnp.result_type(slabs.phase.dtype, jnp.complex64)
+        step = self._free_space(slabs.spacing, dtype)
+        entrance = self._free_space(slabs.first, dtype)
+        if self.geometry.scanned:
+            margin = ((0, 0), (self.margin, self.margin), (self.margin, self.margin))
+            log_amplitude, phase = (jnp.pad(part, margin) for part in (slabs.log_amplitude, slabs.phase))
+            placement = self.geometry.frame(view, frames, (phase.shape[1], phase.shape[2]), self.grid)
+            moved, window = placement.fraction, _windows(placement.corner, self.grid)
+        else:
+            log_amplitude, phase = (_centre(part, self.grid) for part in (slabs.log_amplitude, slabs.phase))
+            moved, window = None, lambda slab: slab
+        incident = self.probe.wave(self.grid, moved, entrance)
+        field = multislice(incident, log_amplitude, phase, step, window)
+        return Wave(field, self.pixel, self.wavelength)
+
+    def _free_space(self, distance: float, dtype: jnp.dtype) -> Complex[Array, "y x"]:
+        return jnp.asarray(transfer_function(self.grid, self.pixel, self.wavelength, distance), dtype)
+
+
+def _centre(slabs: Float[Array, "slab y x"], grid: tuple[int, int]) -> Float[Array, "slab gy gx"]:
+    """The slabs in the middle of the wave's grid, vacuum around them; what is wider than the grid is cut."""
+    pads = [(0, 0, 0)]
+    for have, want in zip(slabs.shape[1:], grid, strict=True):
+        before = (want - have) // 2  # floor, also of a negative difference: the same centre as `crop`
+        pads.append((before, want - have - before, 0))
+    return jax.lax.pad(slabs, jnp.zeros((), slabs.dtype), pads)
+
+
+def _windows(corners: Int[Array, "frame 2"], shape: tuple[int, int]) -> Callable[[Array], Array]:
+    """Cuts from one slab what each frame's probe array covers: `(frame, 1, y, x)`."""
+
+    def cut(slab: Complex[Array, "Y X"]) -> Complex[Array, "frame 1 y x"]:
+        return jax.vmap(lambda corner: jax.lax.dynamic_slice(slab, (corner[0], corner[1]), shape))(corners)[:, None]
+
+    return cut

@@ -1,0 +1,249 @@
+"""The techniques: short functions that choose the five parts for a data set."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import jax.numpy as jnp
+import numpy as np
+
+from adorym._core import DataError
+from adorym._core.fourier import smooth_size
+from adorym.data import Dataset
+from adorym.detectors import Detector
+from adorym.experiment._experiment import Experiment
+from adorym.geometry import Geometry
+from adorym.objects import PARAMETRIZATIONS, AbstractParametrization, Image, Volume
+from adorym.probes import AbstractProbe, Modes, PlaneWave, add_modes, from_far_field, from_near_field
+from adorym.propagation import padded_size, spread
+from adorym.transport import AbstractTransport, FarField, InFocus, NearField
+
+Parametrization = Literal["delta beta", "fixed ratio", "log amplitude and phase"]
+Boundary = Literal["vacuum", "periodic"]
+
+
+def automatic_slab(pixel: float, wavelength: float, depth: int) -> int:
+    """Number of voxels along the beam that one slab may have: a tenth of the depth of focus (2 pixels resolved).
+
+    Example:
+        >>> automatic_slab(1e-9, 1.23984198e-6 / 5e3, 256)
+        8
+    """
+    focus = 2 * (2 * pixel) ** 2 / (0.61**2 * wavelength)
+    return int(min(max(1, focus // (10 * pixel)), depth))
+
+
+def _parametrization(kind: Parametrization, shape: tuple[int, ...], ratio: float) -> AbstractParametrization:
+    return PARAMETRIZATIONS[kind](shape, ratio)
+
+
+def _volume(
+    dataset: Dataset, lateral: tuple[int, int], slab_voxels: int, kind: Parametrization, ratio: float, depth: int = 0
+) -> Volume:
+    """A volume whose views cover `lateral` pixels (y, x), as deep as it is wide."""
+    height, width = lateral
+    depth = depth or width
+    slab = slab_voxels or automatic_slab(dataset.pixel, dataset.wavelength, depth)
+    material = _parametrization(kind, (depth, depth, height), ratio)
+    return Volume(material, dataset.pixel, dataset.wavelength, min(slab, depth), width)
+
+
+def _first_frames_mean(dataset: Dataset, most: int = 400) -> np.ndarray:
+    """Mean frame over an even selection of views and frames."""
+    views, frames = dataset.frames.shape[:2]
+    chosen = np.unique(np.linspace(0, views - 1, min(views, 20)).astype(int))
+    each = np.unique(np.linspace(0, frames - 1, min(frames, max(1, most // len(chosen)))).astype(int))
+    return np.mean([dataset.frames.read(int(v), each).mean(0, dtype=np.float64) for v in chosen], axis=0)
+
+
+def holography(
+    dataset: Dataset,
+    *,
+    slab_voxels: int = 0,
+    parametrization: Parametrization = "delta beta",
+    ratio: float = 0.1,
+    boundary: Boundary = "vacuum",
+) -> Experiment:
+    """Full-field frames behind a thick sample, at one or several distances, over many angles.
+
+    Args:
+        dataset: near-field frames, one for each distance at every view.
+        slab_voxels: voxels along the beam in one slab; 0 chooses a tenth of the depth of focus; as many as the volume
+            is deep gives the projection approximation.
+        parametrization: what is optimised.
+        ratio: β/δ where it is fixed.
+        boundary: whether the beam goes on beyond the frame through vacuum, or the frame repeats itself.
+
+    Example:
+        >>> from adorym.experiment import plan_holography
+        >>> plan = plan_holography((8, 8), pixel=2e-9, energy=1e3, distances=(1e-7,), views=3)
+        >>> holography(plan).grid
+        (30, 30)
+    """
+    shape = dataset.frames.shape[2:]
+    if len(dataset.distances) == 0:
+        raise DataError(f"{dataset.source} has no distance: give distances to [data] for holography.")
+    grid = shape
+    if boundary == "vacuum":
+        reach = float(np.max(np.abs(dataset.distances))) + shape[1] * dataset.pixel / 2
+        grid = tuple(padded_size(n, n, dataset.pixel, dataset.wavelength, reach) for n in shape)
+    probe: AbstractProbe = PlaneWave.of(dataset.photons or 1.0)
+    if dataset.probe is not None:
+        probe = Modes.of(_extended(dataset.probe, grid))
+    transport = NearField.over(tuple(float(d) for d in dataset.distances), shape)
+    return Experiment(
+        _volume(dataset, shape, slab_voxels, parametrization, ratio),
+        probe,
+        Geometry.full_field(dataset.angles, dataset.axis_offset),
+        transport,
+        Detector.ideal(),
+        grid,
+        dataset.pixel,
+        dataset.wavelength,
+    )
+
+
+def _extended(field: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
+    """A measured wave `(mode, y, x)` continued by its edge values to the wave's grid."""
+    pads = [(0, 0)]
+    for have, want in zip(field.shape[1:], grid, strict=True):
+        before = (want - have) // 2
+        pads.append((before, want - have - before))
+    return np.pad(field, pads, mode="edge")
+
+
+def tomography(
+    dataset: Dataset, *, parametrization: Parametrization = "fixed ratio", ratio: float = 1.0, overhang: int = 0
+) -> Experiment:
+    """Projections in focus; the flat field is the illumination, the dark field a background.
+
+    Frames in focus hold no phase, so by default β = δ (ratio 1) is one unknown per voxel, read as β.
+
+    Args:
+        dataset: frames in focus.
+        parametrization: what is optimised.
+        ratio: β/δ where it is fixed.
+        overhang: voxels by which the volume is wider than the field on each side, for samples that leave it.
+
+    Example:
+        >>> from adorym.experiment import plan_tomography
+        >>> tomography(plan_tomography((8, 9), pixel=1e-6, energy=2e4, views=4)).object.parametrization.delta.shape
+        (9, 9, 8)
+    """
+    shape = dataset.frames.shape[2:]
+    width = shape[1] + 2 * math.ceil(abs(dataset.axis_offset)) + 2 * overhang
+    material = _parametrization(parametrization, (width, width, shape[0]), ratio)
+    volume = Volume(material, dataset.pixel, dataset.wavelength, width, shape[1])
+    dark = 0.0 if dataset.dark is None else dataset.dark
+    probe: AbstractProbe = PlaneWave.of(dataset.photons or 1.0)
+    if dataset.flat is not None:
+        probe = Modes.of(np.sqrt(np.maximum(dataset.flat - dark, 0)).astype(complex)[None])
+    detector = Detector(jnp.ones(()), jnp.asarray(dark, jnp.zeros(()).dtype))
+    geometry = Geometry.full_field(dataset.angles, dataset.axis_offset)
+    return Experiment(
+        volume, probe, geometry, InFocus(shape), detector, shape, dataset.pixel, dataset.wavelength
+    )
+
+
+def ptychography(
+    dataset: Dataset,
+    *,
+    modes: int = 1,
+    slab_voxels: int = 0,
+    parametrization: Parametrization | None = None,
+    ratio: float = 0.1,
+    object_size: int = 0,
+) -> Experiment:
+    """A scanned probe, in the far field or the near field, of a thin image or (over angles) of a thick volume.
+
+    Args:
+        dataset: frames with positions; more than one view makes the object a volume.
+        modes: number of incoherent modes of the probe.
+        slab_voxels: voxels along the beam in one slab of a volume; 0 chooses a tenth of the depth of focus.
+        parametrization: what is optimised; by default log-amplitude and phase of an image, δ and β of a volume.
+        ratio: β/δ where it is fixed.
+        object_size: edge of the volume in voxels; 0 takes what the positions of the probe's centre span, plus half a
+            probe on each side.
+
+    Example:
+        >>> from adorym.experiment import plan_ptychography
+        >>> plan = plan_ptychography((32, 32), pixel=2e-9, energy=1e3, probe_pixels=16, step=8.0)
+        >>> ptychography(plan).object.parametrization.phase.shape
+        (52, 52)
+    """
+    if dataset.positions is None:
+        raise DataError(f"{dataset.source} has no scan positions: ptychography needs the key positions.")
+    frame = dataset.frames.shape[2:]
+    grid, transport = _scanned_transport(dataset, frame)
+    field = _probe_field(dataset, grid)
+    pixels = dataset.positions / dataset.pixel
+    reach = np.max(np.abs(pixels.reshape(-1, 2)), axis=0)
+    thick = len(np.unique(dataset.angles)) > 1
+    if thick:
+        size = object_size or smooth_size(math.ceil(2 * float(reach.max()) + min(frame) / 2))
+        sample = _volume(dataset, (size, size), slab_voxels, parametrization or "delta beta", ratio)
+        lateral = (size, size)
+    else:
+        lateral = (math.ceil(2 * reach[0]) + grid[0] + 4, math.ceil(2 * reach[1]) + grid[1] + 4)
+        sample = Image(_parametrization(parametrization or "log amplitude and phase", lateral, ratio))
+    overhang = max(2 * r + g - n for r, g, n in zip(reach, grid, lateral, strict=True))
+    return Experiment(
+        sample,
+        Modes.of(add_modes(field, modes)),
+        Geometry.scan(dataset.angles, pixels),
+        transport,
+        Detector.ideal(),
+        grid,
+        dataset.pixel,
+        dataset.wavelength,
+        max(0, math.ceil(overhang / 2) + 2),
+    )
+
+
+def _scanned_transport(dataset: Dataset, frame: tuple[int, int]) -> tuple[tuple[int, int], AbstractTransport]:
+    """The probe array and the way to the detector: near-field light may come from beyond the frame's edge."""
+    if dataset.regime == "far field":
+        return frame, FarField()
+    distance = float(np.max(np.abs(dataset.distances)))
+    beyond = math.ceil(2 * spread(dataset.pixel, dataset.wavelength, distance))
+    grid = (smooth_size(frame[0] + beyond), smooth_size(frame[1] + beyond))
+    return grid, NearField.over(tuple(float(d) for d in dataset.distances), frame)
+
+
+def _probe_field(dataset: Dataset, grid: tuple[int, int]) -> np.ndarray:
+    """The data set's probe, or a first guess from the mean frame."""
+    if dataset.probe is not None:
+        return _extended(dataset.probe, grid)
+    mean = _first_frames_mean(dataset)
+    if dataset.regime == "far field":
+        return from_far_field(mean)
+    distance = float(dataset.distances[0])
+    return from_near_field(mean, grid, pixel=dataset.pixel, wavelength=dataset.wavelength, distance=distance)
+
+
+def cdi(dataset: Dataset, *, parametrization: Parametrization = "log amplitude and phase") -> Experiment:
+    """Coherent diffraction imaging: one plane-wave far-field frame of an isolated, thin sample.
+
+    Args:
+        dataset: far-field frames.
+        parametrization: what is optimised; add a support to the job's constraints.
+
+    Example:
+        >>> import dataclasses
+        >>> from adorym.experiment import plan_holography
+        >>> plan = plan_holography((8, 8), pixel=2e-9, energy=1e3, distances=(1e-7,), views=1)
+        >>> cdi(dataclasses.replace(plan, regime="far field")).predict(jnp.zeros(1, int), jnp.zeros((1, 1), int)).shape
+        (1, 1, 8, 8)
+    """
+    shape = dataset.frames.shape[2:]
+    return Experiment(
+        Image(_parametrization(parametrization, shape, 0.1)),
+        PlaneWave.of(dataset.photons or 1.0),
+        Geometry.full_field(dataset.angles),
+        FarField(),
+        Detector.ideal(),
+        shape,
+        dataset.pixel,
+        dataset.wavelength,
+    )

@@ -1,0 +1,145 @@
+"""What the x-rays pass through, as slabs across the beam."""
+
+from __future__ import annotations
+
+import abc
+from typing import NamedTuple
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from adorym._core import DataError
+from adorym.objects._parametrizations import AbstractParametrization, DeltaBeta
+from adorym.rotation import rotate
+
+
+class View(NamedTuple):
+    """How the sample stands in the beam.
+
+    Attributes:
+        angle: rotation about +y in radians.
+        axis_offset: where the axis stands in the field, in pixels right of its centre.
+    """
+
+    angle: Float[Array, ""]
+    axis_offset: Float[Array, ""]
+
+
+class Slabs(eqx.Module):
+    """Logarithm of the transmission of every slab of one view, upstream first.
+
+    Attributes:
+        log_amplitude: ln |t|, `(slab, y, x)`.
+        phase: arg t, `(slab, y, x)`.
+        spacing: metres from one slab's middle to the next; z = 0 is in the middle of the stack.
+
+    Example:
+        >>> Slabs(jnp.zeros((5, 2, 2)), jnp.zeros((5, 2, 2)), 1e-8).first
+        -2e-08
+    """
+
+    log_amplitude: Float[Array, "slab y x"]
+    phase: Float[Array, "slab y x"]
+    spacing: float = eqx.field(static=True)
+
+    @property
+    def first(self) -> float:
+        """z of the first slab's middle; the last one's is its negative."""
+        return -(self.phase.shape[0] - 1) / 2 * self.spacing
+
+
+class AbstractObject(eqx.Module):
+    """What the x-rays pass through."""
+
+    parametrization: eqx.AbstractVar[AbstractParametrization]
+
+    @abc.abstractmethod
+    def slabs(self, view: View) -> Slabs:
+        """The slabs that the beam crosses in a view."""
+
+
+class Image(AbstractObject):
+    """A thin sample: one transmission, the same at every view.
+
+    Attributes:
+        parametrization: leaves of shape `(y, x)`.
+
+    Example:
+        >>> from adorym.objects import LogAmplitudePhase
+        >>> image = Image(LogAmplitudePhase(jnp.zeros((4, 5)), jnp.zeros((4, 5))))
+        >>> image.slabs(View(jnp.array(0.0), jnp.array(0.0))).phase.shape
+        (1, 4, 5)
+    """
+
+    parametrization: AbstractParametrization
+
+    def slabs(self, view: View) -> Slabs:
+        """See `AbstractObject.slabs`."""
+        log_amplitude, phase = self.parametrization.exponent(lambda pixels: pixels, 1.0)
+        return Slabs(log_amplitude[None], phase[None], 0.0)
+
+
+class Volume(AbstractObject):
+    """A thick sample: cubic voxels, turned to the view and summed into slabs along the beam.
+
+    Attributes:
+        parametrization: leaves in the layout of the kernels, `(z, x, y)`; see `Volume.delta_beta` for `(z, y, x)`.
+        voxel: edge of a voxel in metres.
+        wavelength: in metres.
+        slab_voxels: number of voxel planes along the beam that share a slab; all of them: projection approximation.
+        width: number of pixels along x of the field that the slabs cover.
+
+    Example:
+        >>> volume = Volume.vacuum((8, 6, 8), voxel=1e-9, wavelength=1e-9, slab_voxels=4)
+        >>> volume.slabs(View(jnp.array(0.3), jnp.array(0.0))).phase.shape
+        (2, 6, 8)
+    """
+
+    parametrization: AbstractParametrization
+    voxel: float = eqx.field(static=True)
+    wavelength: float = eqx.field(static=True)
+    slab_voxels: int = eqx.field(static=True)
+    width: int = eqx.field(static=True)
+
+    def __check_init__(self) -> None:
+        if self.slab_voxels < 1:
+            raise DataError(f"Volume.slab_voxels is {self.slab_voxels}: a slab has at least one voxel.")
+
+    @classmethod
+    def vacuum(
+        cls, shape: tuple[int, int, int], *, voxel: float, wavelength: float, slab_voxels: int, width: int | None = None
+    ) -> Volume:
+        """An empty volume of shape `(z, y, x)` with δ and β free."""
+        empty = jnp.zeros((shape[0], shape[2], shape[1]))
+        return cls(DeltaBeta(empty, empty), voxel, wavelength, slab_voxels, shape[2] if width is None else width)
+
+    def filled(self, delta: np.ndarray, beta: np.ndarray) -> Volume:
+        """The same volume with δ and β `(z, y, x)`, each voxel on its own."""
+        leaves = (jnp.asarray(np.swapaxes(a, 1, 2), jnp.zeros(()).dtype) for a in (delta, beta))
+        return Volume(DeltaBeta(*leaves), self.voxel, self.wavelength, self.slab_voxels, self.width)
+
+    @property
+    def scale(self) -> float:
+        """k times the edge of a voxel: phase of one voxel per δ."""
+        return 2 * np.pi / self.wavelength * self.voxel
+
+    def delta_beta(self) -> tuple[np.ndarray, np.ndarray]:
+        """δ and β as `(z, y, x)` at angle 0."""
+        delta, beta = self.parametrization.delta_beta(self.scale)
+        return np.swapaxes(np.asarray(delta), 1, 2), np.swapaxes(np.asarray(beta), 1, 2)
+
+    def slabs(self, view: View) -> Slabs:
+        """See `AbstractObject.slabs`."""
+
+        def collect(voxels: Float[Array, "z x y"]) -> Float[Array, "slab y x"]:
+            depth = voxels.shape[0]
+            turned = rotate(voxels, view.angle, view.axis_offset, size=(depth, self.width))
+            missing = -depth % self.slab_voxels
+            if missing:  # vacuum on both sides keeps the stack centred on the axis
+                turned = jnp.pad(turned, ((missing // 2, missing - missing // 2), (0, 0), (0, 0)))
+            return jnp.swapaxes(turned.reshape(-1, self.slab_voxels, *turned.shape[1:]).sum(1), 1, 2)
+
+        log_amplitude, phase = self.parametrization.exponent(collect, self.scale)
+        return Slabs(log_amplitude, phase, self.slab_voxels * self.voxel)

@@ -1,0 +1,90 @@
+"""The illumination: the incident field at z = 0 in vacuum."""
+
+from __future__ import annotations
+
+import abc
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Complex, Float
+
+from adorym._core.fourier import convolve
+from adorym.propagation import shift
+
+
+class AbstractProbe(eqx.Module):
+    """The wave that would be at z = 0 without a sample."""
+
+    @abc.abstractmethod
+    def wave(
+        self, shape: tuple[int, int], moved: Float[Array, "frame 2"] | None, entrance: Complex[Array, "y x"]
+    ) -> Complex[Array, "frame mode y x"]:
+        """The incident wave of some frames, carried through vacuum to the first slab.
+
+        Args:
+            shape: grid of the wave (y, x).
+            moved: fractions of a pixel by which each frame's probe is displaced; `None`: one wave for all frames.
+            entrance: transfer function from z = 0 to the middle of the first slab.
+        """
+
+
+class PlaneWave(AbstractProbe):
+    """Parallel light of one amplitude.
+
+    Attributes:
+        log_photons: logarithm of the photons per pixel.
+
+    Example:
+        >>> PlaneWave.of(4.0).wave((2, 2), None, jnp.ones((2, 2), complex)).shape
+        (1, 1, 2, 2)
+    """
+
+    log_photons: Float[Array, ""]
+
+    @classmethod
+    def of(cls, photons: float) -> PlaneWave:
+        """A plane wave with a number of photons per pixel."""
+        return cls(jnp.asarray(np.log(photons), jnp.zeros(()).dtype))
+
+    def wave(
+        self, shape: tuple[int, int], moved: Float[Array, "frame 2"] | None, entrance: Complex[Array, "y x"]
+    ) -> Complex[Array, "frame mode y x"]:
+        """See `AbstractProbe.wave`; a plane wave stays what it is along the beam (but for the global phase)."""
+        frames = 1 if moved is None else moved.shape[0]
+        amplitude = jnp.exp(self.log_photons / 2)
+        return jax.lax.complex(*jnp.broadcast_arrays(amplitude, jnp.zeros((frames, 1, *shape), amplitude.dtype)))
+
+
+class Modes(AbstractProbe):
+    """Fields that add as intensities: a measured wave, or the modes of a partially coherent probe.
+
+    Attributes:
+        real, imaginary: `(mode, y, x)`, sum of squares in photons.
+
+    Example:
+        >>> Modes.of(np.ones((1, 4, 4), complex)).wave((4, 4), jnp.zeros((3, 2)), jnp.ones((4, 4), complex)).shape
+        (3, 1, 4, 4)
+    """
+
+    real: Float[Array, "mode y x"]
+    imaginary: Float[Array, "mode y x"]
+
+    @classmethod
+    def of(cls, field: np.ndarray) -> Modes:
+        """From a complex array `(mode, y, x)`."""
+        dtype = jnp.zeros(()).dtype
+        return cls(jnp.asarray(field.real, dtype), jnp.asarray(field.imag, dtype))
+
+    @property
+    def field(self) -> Complex[Array, "mode y x"]:
+        """The modes as complex arrays."""
+        return jax.lax.complex(self.real, self.imaginary)
+
+    def wave(
+        self, shape: tuple[int, int], moved: Float[Array, "frame 2"] | None, entrance: Complex[Array, "y x"]
+    ) -> Complex[Array, "frame mode y x"]:
+        """See `AbstractProbe.wave`."""
+        field = convolve(self.field, entrance)
+        return field[None] if moved is None else shift(field, moved)

@@ -1,0 +1,114 @@
+"""From the exit plane to the detector."""
+
+from __future__ import annotations
+
+import abc
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from adorym._core.fourier import centre_frequencies, convolve, fft2
+from adorym.propagation import phase_per_length, transfer_function
+from adorym.waves import Wave
+
+
+class AbstractTransport(eqx.Module):
+    """How a wave gets from behind the sample to the detector."""
+
+    @abc.abstractmethod
+    def carry(self, wave: Wave, origin: float, frames: Int[Array, "frame"]) -> Wave:
+        """The wave on the detector.
+
+        Args:
+            wave: `(frame or 1, mode, y, x)` in the plane z = origin.
+            origin: metres downstream of the rotation axis.
+            frames: which frames of the view are recorded.
+        """
+
+
+def crop(field: Array, shape: tuple[int, int]) -> Array:
+    """The middle of the last two axes.
+
+    Example:
+        >>> crop(jnp.arange(16).reshape(4, 4), (2, 2)).tolist()
+        [[5, 6], [9, 10]]
+    """
+    (ny, nx), (my, mx) = field.shape[-2:], shape
+    top, left = (ny - my) // 2, (nx - mx) // 2
+    return field[..., top : top + my, left : left + mx]
+
+
+class InFocus(AbstractTransport):
+    """The detector sees the exit wave itself: projection images, the far end of a lens.
+
+    Attributes:
+        frame: number of recorded pixels (y, x).
+
+    Example:
+        >>> wave = Wave(jnp.ones((1, 1, 4, 4), complex), 1e-6, 1e-10)
+        >>> InFocus((2, 2)).carry(wave, 0.0, jnp.array([0])).shape
+        (2, 2)
+    """
+
+    frame: tuple[int, int] = eqx.field(static=True)
+
+    def carry(self, wave: Wave, origin: float, frames: Int[Array, "frame"]) -> Wave:
+        """See `AbstractTransport.carry`."""
+        return wave.with_field(crop(wave.field, self.frame))
+
+
+class NearField(AbstractTransport):
+    """Free space over one distance for all frames, or over one for each frame of a view.
+
+    Attributes:
+        distances: metres from the rotation axis (z = 0), evaluated in 64 bits.
+        frame: number of recorded pixels (y, x).
+        distance_offset: correction in metres; the leaf to refine.
+
+    Example:
+        >>> wave = Wave(jnp.ones((1, 1, 8, 8), complex), 1e-6, 1e-10)
+        >>> NearField.over((1e-3, 2e-3), (4, 4)).carry(wave, 0.0, jnp.array([0, 1])).field.shape
+        (2, 1, 4, 4)
+    """
+
+    distances: tuple[float, ...] = eqx.field(static=True)
+    frame: tuple[int, int] = eqx.field(static=True)
+    distance_offset: Float[Array, "distance"]
+
+    @classmethod
+    def over(cls, distances: tuple[float, ...], frame: tuple[int, int]) -> NearField:
+        """Free space over the given distances."""
+        return cls(tuple(distances), frame, jnp.zeros(len(distances)))
+
+    def carry(self, wave: Wave, origin: float, frames: Int[Array, "frame"]) -> Wave:
+        """See `AbstractTransport.carry`."""
+        grid = (wave.shape, wave.pixel, wave.wavelength)
+        nominal = np.stack([transfer_function(*grid, distance - origin) for distance in self.distances])
+        rate = phase_per_length(*grid)
+        rate = jnp.asarray(np.where(np.isfinite(rate), rate, 0), self.distance_offset.dtype)
+        phase = rate * self.distance_offset[:, None, None]
+        kernel = jnp.asarray(nominal, wave.field.dtype) * jax.lax.complex(jnp.cos(phase), jnp.sin(phase))
+        chosen = kernel if len(self.distances) == 1 else kernel[frames]
+        return wave.with_field(crop(convolve(wave.field, chosen[:, None]), self.frame))
+
+
+class FarField(AbstractTransport):
+    """Fraunhofer diffraction, the zero frequency at index N//2.
+
+    Example:
+        >>> wave = Wave(jnp.ones((1, 1, 4, 4), complex), 1e-9, 1e-10)
+        >>> float(FarField().carry(wave, 0.0, jnp.array([0])).intensity[0, 0, 2, 2])
+        16.0
+    """
+
+    def carry(self, wave: Wave, origin: float, frames: Int[Array, "frame"]) -> Wave:
+        """See `AbstractTransport.carry`."""
+        ny, nx = wave.shape
+        if ny % 2 or nx % 2:
+            return wave.with_field(centre_frequencies(fft2(wave.field)))
+        # alternating signs before the transform move the zero frequency to N/2 without moving memory
+        sign = jnp.asarray((-1.0) ** np.add.outer(np.arange(ny), np.arange(nx)), wave.field.real.dtype)
+        return wave.with_field(fft2(wave.field * sign))

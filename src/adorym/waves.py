@@ -1,0 +1,40 @@
+"""A wave that carries its own sampling."""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Complex, Float
+
+
+class Wave(eqx.Module):
+    """A scalar wave on a plane across the beam: the values, how finely they are sampled, and the wavelength.
+
+    Attributes:
+        field: complex amplitudes `(..., y, x)`, |field|^2 in photons per pixel; leading axes are free.
+        pixel: sampling of y and x in metres.
+        wavelength: in metres.
+
+    Example:
+        >>> wave = Wave(jnp.full((2, 2), 3.0 + 0j), pixel=1e-9, wavelength=1e-10)
+        >>> wave.intensity.tolist()
+        [[9.0, 9.0], [9.0, 9.0]]
+    """
+
+    field: Complex[Array, "*batch y x"]
+    pixel: float = eqx.field(static=True)
+    wavelength: float = eqx.field(static=True)
+
+    @property
+    def intensity(self) -> Float[Array, "*batch y x"]:
+        """|field|^2, photons per pixel."""
+        return jnp.square(self.field.real) + jnp.square(self.field.imag)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of pixels along (y, x)."""
+        return self.field.shape[-2], self.field.shape[-1]
+
+    def with_field(self, field: Complex[Array, "*other y x"]) -> Wave:
+        """The same sampling with other values."""
+        return Wave(field, self.pixel, self.wavelength)
