@@ -1,0 +1,53 @@
+# Every target sets itself up: a bare machine needs only Python 3.11 or newer.
+PYTHON ?= python3
+ARGS ?=
+BIN := .venv/bin
+READY := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format docs bench lock clean
+
+help: ## list the targets
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+setup: $(READY) ## install the locked dependencies and adorym itself into .venv
+
+$(READY): pyproject.toml requirements-dev.lock
+	@$(PYTHON) -c 'import sys; sys.exit("adorym needs Python 3.11 or newer: make PYTHON=python3.x") if sys.version_info < (3, 11) else None'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --requirements requirements-dev.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+demo: $(READY) ## simulate a thick cone, reconstruct it by both microscopes, write runs/demo/report.html
+	$(BIN)/adorym demo -o runs/demo $(ARGS)
+
+# Two workers of one thread each use two cores better than one worker of two threads, and a file's tests
+# stay together so that they share compiled kernels. The examples in docstrings run as a user would run
+# them, in 32 bits, hence apart from the tests, which run in 64.
+test: $(READY) ## run the tests and the examples in the docstrings
+	$(BIN)/python -m pytest -n 2 --dist loadfile --durations 10 $(ARGS)
+	$(BIN)/python -m pytest --doctest-modules src
+
+lint: $(READY) ## style, types and layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports --no-logo
+
+format: $(READY) ## put the code into the project's style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(READY) ## build the documentation into site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+bench: $(READY) ## time the kernels
+	$(BIN)/python benchmarks/run.py $(ARGS)
+
+lock: $(READY) ## bring requirements-dev.lock up to date with pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes --no-header pyproject.toml --output-file requirements-dev.lock
+
+clean: ## remove what the other targets made, runs/ excepted
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist site

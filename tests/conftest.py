@@ -1,0 +1,39 @@
+"""What all tests share: 64-bit physics with strict promotion, real data where there are any, repeatable examples."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # each worker keeps to one core; JAX reads this when it starts
+    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
+
+import hypothesis
+import jax
+import pytest
+
+# For the whole session, not in a fixture: arrays made by fixtures of wider scope must be of 64 bits too.
+jax.config.update("jax_enable_x64", True)
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+
+hypothesis.settings.register_profile("adorym", deadline=None, derandomize=True, database=None, max_examples=25)
+hypothesis.settings.load_profile("adorym")
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(autouse=True)
+def _precision(request: pytest.FixtureRequest) -> Iterator[None]:
+    """64 bits, unless the test is marked `single_precision`, which shows what users get by default."""
+    single = request.node.get_closest_marker("single_precision") is not None
+    with jax.enable_x64(not single):
+        yield
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of measured and independently simulated data, which lies beside the project, not in it."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("no data: this test reads ../shared/data, which is not part of the project")
+    return SHARED_DATA
