@@ -23,11 +23,9 @@ $(READY): pyproject.toml requirements-dev.lock
 demo: $(READY) ## simulate a thick cone, reconstruct it by both microscopes, write runs/demo/report.html
 	$(BIN)/adorym demo -o runs/demo $(ARGS)
 
-# Two workers of one thread each use two cores better than one worker of two threads, and a file's tests
-# stay together so that they share compiled kernels. The examples in docstrings run as a user would run
-# them, in 32 bits, hence apart from the tests, which run in 64.
+# The examples in docstrings run as a user would run them, in 32 bits, hence apart from the tests, which run in 64.
 test: $(READY) ## run the tests and the examples in the docstrings
-	$(BIN)/python -m pytest -n 2 --dist loadfile --durations 10 $(ARGS)
+	$(BIN)/python -m pytest --durations 10 $(ARGS)
 	$(BIN)/python -m pytest --doctest-modules src
 
 lint: $(READY) ## style, types and layers
