@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -109,3 +109,119 @@ class Dataset:
     def pixel_units(self) -> bool:
         """Whether lengths are counted in pixels for want of an energy or a pixel size."""
         return self.energy is None
+
+
+class Batch(NamedTuple):
+    """Some frames of some views, padded to a fixed shape.
+
+    Attributes:
+        views: index of each view, `(view,)`.
+        frames: index of each frame within its view, `(view, frame)`.
+        weights: weight of each frame; 0 for padding and for frames left out, `(view, frame)`.
+        mask: 1 where a pixel is measured, `(y, x)`.
+        counts: what was measured, `(view, frame, y, x)`.
+    """
+
+    views: np.ndarray
+    frames: np.ndarray
+    weights: np.ndarray
+    mask: np.ndarray
+    counts: np.ndarray
+
+
+class Feed:
+    """Serves a data set in batches of one shape: in a random order that only the seed and the step decide, or in full.
+
+    Frames are read when a batch is made and kept in memory while they fit into `memory` bytes.
+
+    Args:
+        dataset: the measurement.
+        views_per_batch: views in one batch.
+        frames_per_batch: frames of each view in one batch.
+        held_out: True for frames that are never trained on, `(view, frame)`.
+        memory: bytes that cached frames may take.
+
+    Example:
+        >>> from adorym.data import ArrayFrames, Dataset, Feed
+        >>> dataset = Dataset(frames=ArrayFrames(np.ones((3, 1, 2, 2))), technique="holography", regime="near field",
+        ...     pixel=1.0, energy=None, angles=np.arange(3.0), distances=np.ones(1), mask=np.ones((2, 2), bool),
+        ...     weights=np.ones((3, 1)))
+        >>> feed = Feed(dataset, views_per_batch=2, frames_per_batch=1)
+        >>> feed.batches_per_epoch, sum(batch.weights.sum() for batch in feed.sweep())
+        (2, np.float32(3.0))
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        *,
+        views_per_batch: int,
+        frames_per_batch: int,
+        held_out: np.ndarray | None = None,
+        memory: int = 2 << 30,
+    ) -> None:
+        views, frames = dataset.frames.shape[:2]
+        self.dataset = dataset
+        self.views_per_batch = min(views_per_batch, views)
+        self.frames_per_batch = min(frames_per_batch, frames)
+        self.held_out = np.zeros((views, frames), bool) if held_out is None else held_out
+        self._mask = dataset.mask.astype(np.float32)
+        keep = int(np.prod(dataset.frames.shape)) * 4 <= memory
+        self._cache: dict[int, np.ndarray] | None = {} if keep else None
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """Number of batches that show every frame once."""
+        views, frames = self.dataset.frames.shape[:2]
+        return -(-views // self.views_per_batch) * -(-frames // self.frames_per_batch)
+
+    @property
+    def total_weight(self) -> float:
+        """Sum of the weights of all frames that are trained on."""
+        return float(np.sum(self.dataset.weights * ~self.held_out))
+
+    def batch(self, seed: int, step: int) -> Batch:
+        """The batch of a step: a pure function of seed and step, so that resuming needs no state.
+
+        Every epoch shuffles the views and, for each group of views, the frames.
+        """
+        epoch, position = divmod(step, self.batches_per_epoch)
+        views, frames = self.dataset.frames.shape[:2]
+        blocks = -(-frames // self.frames_per_batch)
+        order = np.random.default_rng([seed, epoch]).permutation(self.batches_per_epoch)
+        group, block = divmod(int(order[position]), blocks)
+        chosen = _slice(np.random.default_rng([seed, epoch, 1]).permutation(views), group, self.views_per_batch)
+        shuffled = np.random.default_rng([seed, epoch, 2, group]).permutation(frames)
+        return self._collect(chosen, _slice(shuffled, block, self.frames_per_batch), held_out=False)
+
+    def sweep(self, *, held_out: bool = False) -> Iterator[Batch]:
+        """All frames in order: those trained on, or those held out."""
+        views, frames = self.dataset.frames.shape[:2]
+        for first in range(0, views, self.views_per_batch):
+            for start in range(0, frames, self.frames_per_batch):
+                chosen = np.arange(first, min(first + self.views_per_batch, views))
+                each = np.arange(start, min(start + self.frames_per_batch, frames))
+                yield self._collect(chosen, each, held_out=held_out)
+
+    def _collect(self, views: np.ndarray, frames: np.ndarray, *, held_out: bool) -> Batch:
+        allowed = self.dataset.weights * (self.held_out if held_out else ~self.held_out)
+        weights = np.zeros((self.views_per_batch, self.frames_per_batch), np.float32)
+        weights[: len(views), : len(frames)] = allowed[np.ix_(views, frames)]
+        counts = np.zeros((*weights.shape, *self.dataset.frames.shape[2:]), np.float32)
+        for row, view in enumerate(views):
+            counts[row, : len(frames)] = self._read(int(view), frames)
+        padded_views = np.concatenate([views, np.repeat(views[:1], self.views_per_batch - len(views))])
+        padded_frames = np.concatenate([frames, np.repeat(frames[:1], self.frames_per_batch - len(frames))])
+        indices = np.broadcast_to(padded_frames.astype(np.int32), weights.shape)
+        return Batch(padded_views.astype(np.int32), indices, weights, self._mask, counts)
+
+    def _read(self, view: int, frames: np.ndarray) -> np.ndarray:
+        if self._cache is None:
+            return self.dataset.frames.read(view, np.sort(frames))[np.argsort(np.argsort(frames))]
+        if view not in self._cache:
+            self._cache[view] = self.dataset.frames.read(view, np.arange(self.dataset.frames.shape[1]))
+        return self._cache[view][frames]
+
+
+def _slice(order: np.ndarray, index: int, size: int) -> np.ndarray:
+    return order[index * size : (index + 1) * size]

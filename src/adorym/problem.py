@@ -1,0 +1,178 @@
+"""A likelihood, regularisers, constraints and a selection of leaves: what a solver solves.
+
+The objective is in nats: minus the log-likelihood of the frames, weighted, over the measured pixels, plus the
+regularisers. Everything a solver may ask of it is a compiled kernel over one batch, added up over the batches of a
+pass, so that no solver needs the data in memory. Within a batch each view is done by itself, gradient included, so
+that memory is that of one view.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PyTree
+
+from adorym._core.trees import replace, resolve, selection
+from adorym.constraints import AbstractConstraint
+from adorym.data import Batch
+from adorym.likelihoods import AbstractLikelihood
+from adorym.regularizers import AbstractRegularizer
+from adorym.sharding import deal_out
+
+
+class Fit(NamedTuple):
+    """Sums over a pass that say how well a model fits.
+
+    Attributes:
+        nll: negative log-likelihood in nats.
+        misfit: Σ (√I - √m)², to be divided by `counts`.
+        counts: Σ m.
+        chi_squared: Σ residual².
+        pixels: number of weighted pixels.
+    """
+
+    nll: Float[Array, ""]
+    misfit: Float[Array, ""]
+    counts: Float[Array, ""]
+    chi_squared: Float[Array, ""]
+    pixels: Float[Array, ""]
+
+
+class Problem(eqx.Module):
+    """What is fitted, to what, under which conditions.
+
+    Attributes:
+        likelihood: compares predicted with measured counts.
+        free: paths of the parts of the model to refine, such as ("object", "probe").
+        regularizers: penalties on leaves.
+        constraints: projections of leaves.
+
+    Example:
+        >>> from adorym.experiment import holography, plan_holography
+        >>> from adorym.likelihoods import Poisson
+        >>> model = holography(plan_holography((8, 8), pixel=2e-9, energy=1e3, distances=(1e-7,), views=3))
+        >>> params, frozen = Problem(Poisson(), free=("object.delta",)).split(model)
+        >>> [leaf.shape for leaf in jax.tree.leaves(params)]
+        [(8, 8, 8)]
+    """
+
+    likelihood: AbstractLikelihood
+    free: tuple[str, ...] = eqx.field(static=True)
+    regularizers: tuple[AbstractRegularizer, ...] = ()
+    constraints: tuple[AbstractConstraint, ...] = ()
+
+    def split(self, model: PyTree) -> tuple[PyTree, PyTree]:
+        """The free leaves and the rest, each a tree of the model's shape; `equinox.combine` joins them."""
+        return eqx.partition(model, selection(model, self.free))
+
+    def value_and_gradient(
+        self, params: PyTree, frozen: PyTree, batch: Batch, fraction: float | Array
+    ) -> tuple[Float[Array, ""], PyTree]:
+        """The objective of a batch and its gradient; regularisers count by the `fraction` of the data in the batch."""
+        return _value_and_gradient(self, params, frozen, batch, jnp.asarray(fraction, jnp.zeros(()).dtype))
+
+    def gauss_newton_product(self, params: PyTree, frozen: PyTree, batch: Batch, vector: PyTree) -> PyTree:
+        """Jᵀ F J v over a batch: J the Jacobian of the predicted counts, F their Fisher information."""
+        return _gauss_newton_product(self, params, frozen, batch, vector)
+
+    def fit(self, model: PyTree, batch: Batch) -> Fit:
+        """How well a model fits a batch."""
+        return _fit(self, model, batch)
+
+    def penalty(self, params: PyTree, frozen: PyTree) -> Float[Array, ""]:
+        """Sum of the regularisers."""
+        model = eqx.combine(params, frozen)
+        return sum((r(resolve(model, r.where)) for r in self.regularizers), start=jnp.zeros(()))
+
+    def penalty_curvature(self, params: PyTree, frozen: PyTree, vector: PyTree) -> PyTree:
+        """The regularisers' model of their second derivative, applied to a vector of free leaves."""
+        model = eqx.combine(params, frozen)
+        total = jax.tree.map(jnp.zeros_like, params)
+        for regularizer in self.regularizers:
+            moved = resolve(vector, regularizer.where)
+            if moved is not None:
+                change = regularizer.curvature(resolve(model, regularizer.where), moved)
+                total = replace(total, regularizer.where, resolve(total, regularizer.where) + change)
+        return total
+
+    def project(self, params: PyTree) -> PyTree:
+        """The free leaves with every constraint on them applied."""
+        for constraint in self.constraints:
+            leaf = resolve(params, constraint.where)
+            if leaf is not None:
+                params = replace(params, constraint.where, constraint(leaf))
+        return params
+
+
+def _per_view(function: Any, model: PyTree, batch: Batch, start: PyTree) -> PyTree:
+    """Sum of function(model, one view's part of the batch) over the views, one after the other."""
+
+    def body(total: PyTree, one: tuple[Array, ...]) -> tuple[PyTree, None]:
+        view, frames, weights, counts = one
+        part = Batch(view, frames, weights, batch.mask, counts)
+        return jax.tree.map(jnp.add, total, function(model, part)), None
+
+    total, _ = jax.lax.scan(body, start, (batch.views, batch.frames, batch.weights, batch.counts))
+    return total
+
+
+def _weights(view: Batch) -> Float[Array, "frame y x"]:
+    return jnp.asarray(view.weights)[:, None, None] * jnp.asarray(view.mask)
+
+
+@eqx.filter_jit
+def _value_and_gradient(
+    problem: Problem, params: PyTree, frozen: PyTree, batch: Batch, fraction: Array
+) -> tuple[Array, PyTree]:
+    def one_view(params: PyTree, view: Batch) -> tuple[Array, PyTree]:
+        def nll(params: PyTree) -> Array:
+            predicted = eqx.combine(params, frozen).predict_view(view.views, view.frames)
+            return jnp.sum(_weights(view) * problem.likelihood.nll(predicted, view.counts))
+
+        return jax.value_and_grad(nll)(params)
+
+    start = (jnp.zeros_like(fraction), jax.tree.map(jnp.zeros_like, params))
+    value, gradient = deal_out(lambda p, part: _per_view(one_view, p, part, start), params, batch)
+    if problem.regularizers:
+        penalty, slope = jax.value_and_grad(problem.penalty)(params, frozen)
+        value = value + fraction * penalty
+        gradient = jax.tree.map(lambda g, s: g + fraction * s, gradient, slope)
+    return value, gradient
+
+
+@eqx.filter_jit
+def _gauss_newton_product(
+    problem: Problem, params: PyTree, frozen: PyTree, batch: Batch, vector: PyTree
+) -> PyTree:
+    def one_view(both: tuple[PyTree, PyTree], view: Batch) -> PyTree:
+        params, vector = both
+        predicted, forward = jax.linearize(
+            lambda p: eqx.combine(p, frozen).predict_view(view.views, view.frames), params
+        )
+        weighted = _weights(view) * problem.likelihood.fisher(predicted) * forward(vector)
+        return jax.linear_transpose(forward, vector)(weighted)[0]
+
+    start = jax.tree.map(jnp.zeros_like, params)
+    return deal_out(lambda both, part: _per_view(one_view, both, part, start), (params, vector), batch)
+
+
+@eqx.filter_jit
+def _fit(problem: Problem, model: PyTree, batch: Batch) -> Fit:
+    def one_view(model: PyTree, view: Batch) -> Fit:
+        predicted = model.predict_view(view.views, view.frames)
+        weights = _weights(view)
+        roots = jnp.sqrt(jnp.maximum(predicted, 0)) - jnp.sqrt(jnp.maximum(view.counts, 0))
+        return Fit(
+            jnp.sum(weights * problem.likelihood.nll(predicted, view.counts)),
+            jnp.sum(weights * jnp.square(roots)),
+            jnp.sum(weights * view.counts),
+            jnp.sum(weights * jnp.square(problem.likelihood.residual(predicted, view.counts))),
+            jnp.sum(weights),
+        )
+
+    arrays, static = eqx.partition(model, eqx.is_array)
+    zero = Fit(*(jnp.zeros(()) for _ in range(5)))
+    return deal_out(lambda a, part: _per_view(one_view, eqx.combine(a, static), part, zero), arrays, batch)

@@ -1,0 +1,51 @@
+"""One computation over the devices of a machine: views, or frames where there is one view, are dealt out evenly.
+
+On a CPU an FFT inside a loop runs on one core; with one host device per core, each core takes its share of the views.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+from jax.sharding import Mesh, PartitionSpec
+
+from adorym.data import Batch
+
+
+def deal_out(function: Callable[[Any, Batch], Any], constants: Any, batch: Batch) -> Any:
+    """Sum over devices of `function(constants, share of the batch)`.
+
+    The function has to be a sum over views and frames. Where neither the views nor the frames can be divided by the
+    number of devices, one device does it all.
+
+    Args:
+        function: of replicated constants and a batch; returns a tree of arrays.
+        constants: a tree of arrays that every device gets.
+        batch: dealt out along its views or its frames.
+
+    Example:
+        >>> import numpy as np
+        >>> batch = Batch(np.zeros(2, np.int32), np.zeros((2, 1), np.int32), np.ones((2, 1)), np.ones((1, 1)),
+        ...     np.ones((2, 1, 1, 1)))
+        >>> float(jax.jit(lambda b: deal_out(lambda c, part: part.weights.sum() + 0 * c, 0.0, b))(batch))
+        2.0
+    """
+    devices = jax.local_devices()
+    views, frames = batch.weights.shape
+    if len(devices) > 1 and views % len(devices) == 0:
+        split = PartitionSpec("device")
+        specs = Batch(split, split, split, PartitionSpec(), split)
+    elif len(devices) > 1 and frames % len(devices) == 0:
+        split = PartitionSpec(None, "device")
+        specs = Batch(PartitionSpec(), split, split, PartitionSpec(), split)
+    else:
+        return function(constants, batch)
+    mesh = Mesh(devices, ("device",))
+
+    def one(constants: Any, part: Batch) -> Any:
+        return jax.lax.psum(function(constants, part), "device")
+
+    shared = jax.shard_map(one, mesh=mesh, in_specs=(PartitionSpec(), specs), out_specs=PartitionSpec(), check_vma=False)
+    return shared(constants, batch)

@@ -1,0 +1,14 @@
+"""Solvers: what moves the leaves that are free."""
+
+from collections.abc import Callable
+
+from adorym.solvers._first_order import FirstOrder as FirstOrder
+from adorym.solvers._first_order import FirstOrderState as FirstOrderState
+from adorym.solvers._gauss_newton import GaussNewton as GaussNewton
+from adorym.solvers._gauss_newton import GaussNewtonState as GaussNewtonState
+from adorym.solvers._solver import AbstractSolver as AbstractSolver
+from adorym.solvers._solver import Info as Info
+from adorym.solvers._solver import Moment as Moment
+
+SOLVERS: dict[str, Callable[..., AbstractSolver]] = {"first order": FirstOrder, "gauss-newton": GaussNewton}
+"""The solvers a job may name."""

@@ -1,0 +1,144 @@
+"""Levenberg-Marquardt steps with matrix-free conjugate gradients over all views.
+
+Around the present model the objective is replaced by the quadratic g·p + p·(JᵀFJ + R + μD) p / 2, with F the Fisher
+information of the counts, R the regularisers' curvature and D one number per leaf, the mean diagonal of JᵀFJ (found
+with random signs). Conjugate gradients minimise it over the elements that a constraint does not hold at their bound;
+the step is projected, and accepted if the objective falls. μ follows the ratio of the real gain to the foreseen one
+(Nocedal & Wright, Numerical Optimization, chapters 4 and 10). Nothing is tuned, and no matrix is formed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PyTree
+
+from adorym.data import Feed
+from adorym.problem import Problem
+from adorym.solvers._solver import AbstractSolver, Info, Moment
+from adorym.solvers._vectors import axpy, dot, signs
+
+
+class GaussNewtonState(NamedTuple):
+    """Damping μ, and the mean curvature D of every leaf.
+
+    Example:
+        >>> GaussNewtonState(jnp.array(0.1), (jnp.ones(()),)).damping.item() < 1
+        True
+    """
+
+    damping: Float[Array, ""]
+    curvature: tuple[Float[Array, ""], ...]
+
+
+class GaussNewton(AbstractSolver):
+    """Damped Gauss-Newton over all data.
+
+    Attributes:
+        views_per_batch: views whose frames are computed in one kernel call.
+        frames_per_batch: frames of each view in one kernel call.
+        iterations: most conjugate-gradient iterations in one step.
+        tolerance: residual, relative to the gradient, at which they stop.
+
+    Example:
+        >>> GaussNewton().iterations
+        10
+    """
+
+    views_per_batch: int = eqx.field(static=True, default=8)
+    frames_per_batch: int = eqx.field(static=True, default=64)
+    iterations: int = eqx.field(static=True, default=10)
+    tolerance: float = eqx.field(static=True, default=0.03)
+
+    def steps_per_epoch(self, feed: Feed) -> int:
+        """See `AbstractSolver.steps_per_epoch`."""
+        return 1
+
+    def init(self, problem: Problem, model: PyTree, feed: Feed, seed: int) -> GaussNewtonState:
+        """See `AbstractSolver.init`."""
+        params, frozen = problem.split(model)
+        probe = signs(params, seed)
+        product = _summed(lambda batch: problem.gauss_newton_product(params, frozen, batch, probe), feed)
+        pairs = zip(jax.tree.leaves(probe), jax.tree.leaves(product), strict=True)
+        curvature = tuple(jnp.maximum(jnp.vdot(v, h) / v.size, 1e-30) for v, h in pairs)
+        return GaussNewtonState(jnp.asarray(0.01, curvature[0].dtype), curvature)
+
+    def step(
+        self, problem: Problem, model: PyTree, state: GaussNewtonState, feed: Feed, moment: Moment
+    ) -> tuple[PyTree, GaussNewtonState, Info]:
+        """See `AbstractSolver.step`."""
+        params, frozen = problem.split(model)
+        value, gradient = _objective_and_gradient(problem, params, frozen, feed)
+        gradient = _inactive(problem, params, gradient, state.curvature)
+
+        def damped(vector: PyTree) -> PyTree:
+            product = _summed(lambda batch: problem.gauss_newton_product(params, frozen, batch, vector), feed)
+            product = jax.tree.map(jnp.add, product, problem.penalty_curvature(params, frozen, vector))
+            product = axpy(state.damping, _scaled(vector, state.curvature, 1), product)
+            # elements held at a bound have no gradient left, and are not moved
+            return jax.tree.map(lambda h, g: jnp.where(g == 0, 0, h), product, gradient)
+
+        step, done = self._conjugate_gradients(damped, gradient, state.curvature)
+        trial = problem.project(axpy(1.0, step, params))
+        moved = jax.tree.map(jnp.subtract, trial, params)
+        foreseen = -(dot(gradient, moved) + 0.5 * dot(moved, damped(moved)))
+        gained = value - _objective(problem, trial, frozen, feed)
+        ratio = float(gained / jnp.maximum(foreseen, 1e-30))
+        accepted = bool(gained > 0)
+        factor = 1 / 3 if ratio > 0.75 else (4.0 if ratio < 0.25 else 1.0)
+        state = GaussNewtonState(jnp.clip(state.damping * factor, 1e-8, 1e8), state.curvature)
+        note = f"{done} iterations, gain ratio {ratio:.2f}" + ("" if accepted else ", refused")
+        kept = eqx.combine(trial if accepted else params, frozen)
+        return kept, state, Info(float(value - gained if accepted else value), note)
+
+    def _conjugate_gradients(
+        self, product: Callable[[PyTree], PyTree], gradient: PyTree, curvature: tuple[Array, ...]
+    ) -> tuple[PyTree, int]:
+        solution = jax.tree.map(jnp.zeros_like, gradient)
+        residual = jax.tree.map(jnp.negative, gradient)
+        preconditioned = _scaled(residual, curvature, -1)
+        direction, energy = preconditioned, dot(residual, preconditioned)
+        first = float(energy)
+        for done in range(self.iterations):
+            if float(energy) <= self.tolerance**2 * first:
+                return solution, done
+            image = product(direction)
+            length = energy / jnp.maximum(dot(direction, image), 1e-30)
+            solution, residual = axpy(length, direction, solution), axpy(-length, image, residual)
+            preconditioned = _scaled(residual, curvature, -1)
+            energy, before = dot(residual, preconditioned), energy
+            direction = axpy(energy / before, direction, preconditioned)
+        return solution, self.iterations
+
+
+def _scaled(tree: PyTree, curvature: tuple[Array, ...], power: int) -> PyTree:
+    leaves, structure = jax.tree.flatten(tree)
+    return structure.unflatten([c**power * leaf for c, leaf in zip(curvature, leaves, strict=True)])
+
+
+def _inactive(problem: Problem, params: PyTree, gradient: PyTree, curvature: tuple[Array, ...]) -> PyTree:
+    """The gradient without the elements that a constraint would put back where they are."""
+    ahead = problem.project(axpy(-1.0, _scaled(gradient, curvature, -1), params))
+    return jax.tree.map(lambda g, a, p: jnp.where(a == p, 0, g), gradient, ahead, params)
+
+
+def _summed(kernel: Callable[..., PyTree], feed: Feed) -> PyTree:
+    total: PyTree = None
+    for batch in feed.sweep():
+        part = kernel(batch)
+        total = part if total is None else jax.tree.map(jnp.add, total, part)
+    return total
+
+
+def _objective_and_gradient(problem: Problem, params: PyTree, frozen: PyTree, feed: Feed) -> tuple[Array, PyTree]:
+    share = lambda batch: float(batch.weights.sum()) / feed.total_weight  # noqa: E731
+    return _summed(lambda batch: problem.value_and_gradient(params, frozen, batch, share(batch)), feed)
+
+
+def _objective(problem: Problem, params: PyTree, frozen: PyTree, feed: Feed) -> Array:
+    model = eqx.combine(params, frozen)
+    return _summed(lambda batch: problem.fit(model, batch).nll, feed) + problem.penalty(params, frozen)

@@ -1,0 +1,70 @@
+"""What every solver is: a state and a step."""
+
+from __future__ import annotations
+
+import abc
+from typing import NamedTuple
+
+import equinox as eqx
+from jaxtyping import PyTree
+
+from adorym.data import Feed
+from adorym.problem import Problem
+
+
+class Moment(NamedTuple):
+    """Where in its stage a solver stands; all randomness follows from it.
+
+    Attributes:
+        step: number of steps done before this one.
+        steps: number of steps the stage has.
+        seed: of the order in which data are served.
+
+    Example:
+        >>> Moment(5, 10, 0).step
+        5
+    """
+
+    step: int
+    steps: int
+    seed: int
+
+
+class Info(NamedTuple):
+    """What a step tells.
+
+    Attributes:
+        value: objective in nats, scaled to all data.
+        note: what the solver did, in a few words.
+
+    Example:
+        >>> Info(1.0, "accepted").note
+        'accepted'
+    """
+
+    value: float
+    note: str
+
+
+class AbstractSolver(eqx.Module):
+    """Moves the free leaves of a model towards a better fit.
+
+    A state is a tree of arrays, so that it can be saved; nothing else is remembered between steps.
+    """
+
+    views_per_batch: eqx.AbstractVar[int]
+    frames_per_batch: eqx.AbstractVar[int]
+
+    @abc.abstractmethod
+    def init(self, problem: Problem, model: PyTree, feed: Feed, seed: int) -> PyTree:
+        """The state before the first step; may look at the data to scale the unknowns."""
+
+    @abc.abstractmethod
+    def step(
+        self, problem: Problem, model: PyTree, state: PyTree, feed: Feed, moment: Moment
+    ) -> tuple[PyTree, PyTree, Info]:
+        """One step: the better model, the next state, and what happened."""
+
+    @abc.abstractmethod
+    def steps_per_epoch(self, feed: Feed) -> int:
+        """How many steps see the data once."""

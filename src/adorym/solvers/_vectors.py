@@ -1,0 +1,50 @@
+"""Trees of real arrays as vectors."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PyTree
+
+
+def dot(a: PyTree, b: PyTree) -> Float[Array, ""]:
+    """Inner product over all leaves.
+
+    Example:
+        >>> float(dot({"x": jnp.ones(3)}, {"x": jnp.full(3, 2.0)}))
+        6.0
+    """
+    return sum((jnp.vdot(x, y) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)), jnp.zeros(()))
+
+
+def axpy(factor: Array | float, a: PyTree, b: PyTree) -> PyTree:
+    """factor * a + b.
+
+    Example:
+        >>> float(axpy(2.0, jnp.array(3.0), jnp.array(1.0)))
+        7.0
+    """
+    return jax.tree.map(lambda x, y: factor * x + y, a, b)
+
+
+def signs(tree: PyTree, seed: int) -> PyTree:
+    """Random +1 and -1 of a tree's shape: probes of a matrix's diagonal (Hutchinson).
+
+    Example:
+        >>> set(np.asarray(signs(jnp.zeros(8), 0)).tolist()) <= {-1.0, 1.0}
+        True
+    """
+    generator = np.random.default_rng(seed)
+    return jax.tree.map(lambda x: jnp.asarray(generator.choice([-1.0, 1.0], x.shape), x.dtype), tree)
+
+
+def only(tree: PyTree, index: int) -> PyTree:
+    """The tree with every leaf but one set to zero.
+
+    Example:
+        >>> [float(x) for x in only((jnp.ones(()), jnp.ones(())), 1)]
+        [0.0, 1.0]
+    """
+    leaves, structure = jax.tree.flatten(tree)
+    return structure.unflatten([x if i == index else jnp.zeros_like(x) for i, x in enumerate(leaves)])
