@@ -110,7 +110,7 @@ def find_gauge(
         power = np.vdot(weight * estimate, estimate).real
         start[0] = np.log(max(abs(overlap) / power, 1e-6)) if scale else 0.0
         start[1] = np.angle(overlap) if phase else 0.0
-    a, b, *rest = _refine(estimate, truth, weight, start, free)
+    a, b, *rest = _refine(estimate, truth, weight, start=start, free=free)
     return Gauge(complex(np.exp(-a - 1j * b)), (float(rest[0]), float(rest[1])), (float(rest[2]), float(rest[3])))
 
 
@@ -243,7 +243,7 @@ def _cycles(peak: tuple[float, float], shape: tuple[int, ...]) -> tuple[float, f
 
 
 def _refine(
-    estimate: np.ndarray, truth: np.ndarray, weight: np.ndarray, start: np.ndarray, free: np.ndarray
+    estimate: np.ndarray, truth: np.ndarray, weight: np.ndarray, *, start: np.ndarray, free: np.ndarray
 ) -> np.ndarray:
     """Levenberg-Marquardt on (log scale, phase, ramp y, x, shift y, x) of the gauge to take away."""
     size = np.array([1.0, 1.0, *(2 * np.pi / np.array(truth.shape)), 1.0, 1.0])  # a change of order one in each
