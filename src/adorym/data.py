@@ -10,11 +10,11 @@ from __future__ import annotations
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 
-from adorym._core import DataError
+from adorym._core import Batch, DataError
 
 Technique = Literal["holography", "ptychography", "tomography", "cdi"]
 Regime = Literal["in focus", "near field", "far field"]
@@ -25,6 +25,10 @@ class FrameSource(ABC):
 
     A concrete source sets `shape` and implements `read`; it applies every conversion (magnitudes squared, flips,
     shifts of the zero frequency, scale to photons) so that what leaves it follows the conventions.
+
+    Example:
+        >>> issubclass(ArrayFrames, FrameSource)
+        True
     """
 
     shape: tuple[int, int, int, int]
@@ -80,6 +84,13 @@ class Dataset:
         axis_offset: column of the rotation axis minus (N - 1) / 2, in pixels.
         source: where it came from, for reports and error messages.
         notes: further facts worth telling, name to text.
+
+    Example:
+        >>> dataset = Dataset(frames=ArrayFrames(np.ones((3, 1, 2, 2))), technique="tomography", regime="in focus",
+        ...     pixel=1e-6, energy=2e4, angles=np.arange(3.0), distances=np.zeros(0), mask=np.ones((2, 2), bool),
+        ...     weights=np.ones((3, 1)))
+        >>> round(dataset.wavelength * 1e12, 2)
+        61.99
     """
 
     frames: FrameSource
@@ -109,24 +120,6 @@ class Dataset:
     def pixel_units(self) -> bool:
         """Whether lengths are counted in pixels for want of an energy or a pixel size."""
         return self.energy is None
-
-
-class Batch(NamedTuple):
-    """Some frames of some views, padded to a fixed shape.
-
-    Attributes:
-        views: index of each view, `(view,)`.
-        frames: index of each frame within its view, `(view, frame)`.
-        weights: weight of each frame; 0 for padding and for frames left out, `(view, frame)`.
-        mask: 1 where a pixel is measured, `(y, x)`.
-        counts: what was measured, `(view, frame, y, x)`.
-    """
-
-    views: np.ndarray
-    frames: np.ndarray
-    weights: np.ndarray
-    mask: np.ndarray
-    counts: np.ndarray
 
 
 class Feed:

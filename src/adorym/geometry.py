@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from adorym.objects import View
+from adorym._core import View
 
 
 class Placement(NamedTuple):
@@ -19,6 +19,10 @@ class Placement(NamedTuple):
     Attributes:
         corner: index (y, x) of the object's pixel under the array's first pixel, `(frame, 2)`.
         fraction: the rest of the position, in pixels from -1/2 to 1/2, by which the probe itself is moved.
+
+    Example:
+        >>> Placement(jnp.zeros((1, 2), int), jnp.zeros((1, 2))).corner.shape
+        (1, 2)
     """
 
     corner: Int[Array, "frame 2"]
@@ -70,7 +74,7 @@ class Geometry(eqx.Module):
         return View(self.angles[view], self.axis_offset)
 
     def frame(
-        self, view: Int[Array, ""], frames: Int[Array, "frame"], field: tuple[int, int], window: tuple[int, int]
+        self, view: Int[Array, ""], frames: Int[Array, "frame"], *, field: tuple[int, int], window: tuple[int, int]
     ) -> Placement:
         """Where the probe array `window` lies on a field of `field` pixels, both (y, x)."""
         centre = jnp.asarray([(f - w) / 2 for f, w in zip(field, window, strict=True)], self.positions.dtype)

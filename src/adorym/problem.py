@@ -15,9 +15,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
+from adorym._core import Batch
 from adorym._core.trees import replace, resolve, selection
 from adorym.constraints import AbstractConstraint
-from adorym.data import Batch
 from adorym.likelihoods import AbstractLikelihood
 from adorym.regularizers import AbstractRegularizer
 from adorym.sharding import deal_out
@@ -32,6 +32,10 @@ class Fit(NamedTuple):
         counts: Σ m.
         chi_squared: Σ residual².
         pixels: number of weighted pixels.
+
+    Example:
+        >>> Fit(*(jnp.array(x) for x in (8.0, 2.0, 100.0, 16.0, 16.0))).chi_squared.item()
+        16.0
     """
 
     nll: Float[Array, ""]
@@ -69,14 +73,14 @@ class Problem(eqx.Module):
         return eqx.partition(model, selection(model, self.free))
 
     def value_and_gradient(
-        self, params: PyTree, frozen: PyTree, batch: Batch, fraction: float | Array
+        self, params: PyTree, frozen: PyTree, batch: Batch, *, fraction: float | Array
     ) -> tuple[Float[Array, ""], PyTree]:
         """The objective of a batch and its gradient; regularisers count by the `fraction` of the data in the batch."""
-        return _value_and_gradient(self, params, frozen, batch, jnp.asarray(fraction, jnp.zeros(()).dtype))
+        return _value_and_gradient(self, (params, frozen), batch, fraction=jnp.asarray(fraction, jnp.zeros(()).dtype))
 
-    def gauss_newton_product(self, params: PyTree, frozen: PyTree, batch: Batch, vector: PyTree) -> PyTree:
+    def gauss_newton_product(self, params: PyTree, frozen: PyTree, batch: Batch, *, vector: PyTree) -> PyTree:
         """Jᵀ F J v over a batch: J the Jacobian of the predicted counts, F their Fisher information."""
-        return _gauss_newton_product(self, params, frozen, batch, vector)
+        return _gauss_newton_product(self, (params, frozen), batch, vector=vector)
 
     def fit(self, model: PyTree, batch: Batch) -> Fit:
         """How well a model fits a batch."""
@@ -107,7 +111,7 @@ class Problem(eqx.Module):
         return params
 
 
-def _per_view(function: Any, model: PyTree, batch: Batch, start: PyTree) -> PyTree:
+def _per_view(function: Any, model: PyTree, batch: Batch, *, start: PyTree) -> PyTree:
     """Sum of function(model, one view's part of the batch) over the views, one after the other."""
 
     def body(total: PyTree, one: tuple[Array, ...]) -> tuple[PyTree, None]:
@@ -125,8 +129,10 @@ def _weights(view: Batch) -> Float[Array, "frame y x"]:
 
 @eqx.filter_jit
 def _value_and_gradient(
-    problem: Problem, params: PyTree, frozen: PyTree, batch: Batch, fraction: Array
+    problem: Problem, split: tuple[PyTree, PyTree], batch: Batch, *, fraction: Array
 ) -> tuple[Array, PyTree]:
+    params, frozen = split
+
     def one_view(params: PyTree, view: Batch) -> tuple[Array, PyTree]:
         def nll(params: PyTree) -> Array:
             predicted = eqx.combine(params, frozen).predict_view(view.views, view.frames)
@@ -135,7 +141,7 @@ def _value_and_gradient(
         return jax.value_and_grad(nll)(params)
 
     start = (jnp.zeros_like(fraction), jax.tree.map(jnp.zeros_like, params))
-    value, gradient = deal_out(lambda p, part: _per_view(one_view, p, part, start), params, batch)
+    value, gradient = deal_out(lambda p, part: _per_view(one_view, p, part, start=start), params, batch)
     if problem.regularizers:
         penalty, slope = jax.value_and_grad(problem.penalty)(params, frozen)
         value = value + fraction * penalty
@@ -144,9 +150,9 @@ def _value_and_gradient(
 
 
 @eqx.filter_jit
-def _gauss_newton_product(
-    problem: Problem, params: PyTree, frozen: PyTree, batch: Batch, vector: PyTree
-) -> PyTree:
+def _gauss_newton_product(problem: Problem, split: tuple[PyTree, PyTree], batch: Batch, *, vector: PyTree) -> PyTree:
+    params, frozen = split
+
     def one_view(both: tuple[PyTree, PyTree], view: Batch) -> PyTree:
         params, vector = both
         predicted, forward = jax.linearize(
@@ -156,7 +162,7 @@ def _gauss_newton_product(
         return jax.linear_transpose(forward, vector)(weighted)[0]
 
     start = jax.tree.map(jnp.zeros_like, params)
-    return deal_out(lambda both, part: _per_view(one_view, both, part, start), (params, vector), batch)
+    return deal_out(lambda both, part: _per_view(one_view, both, part, start=start), (params, vector), batch)
 
 
 @eqx.filter_jit
@@ -175,4 +181,4 @@ def _fit(problem: Problem, model: PyTree, batch: Batch) -> Fit:
 
     arrays, static = eqx.partition(model, eqx.is_array)
     zero = Fit(*(jnp.zeros(()) for _ in range(5)))
-    return deal_out(lambda a, part: _per_view(one_view, eqx.combine(a, static), part, zero), arrays, batch)
+    return deal_out(lambda a, part: _per_view(one_view, eqx.combine(a, static), part, start=zero), arrays, batch)

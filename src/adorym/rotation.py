@@ -14,6 +14,7 @@ its rounded value by less than 2, that is by one at most.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable
 from typing import Any
@@ -123,33 +124,44 @@ def _(array: Any, angle: Any, offset: Any, *, source: Size, size: Size, transpos
     return jax.core.ShapedArray(shape, array.dtype)
 
 
-def _jvp(primals: tuple[Array, ...], tangents: tuple[Any, ...], **parameters: Any) -> tuple[Array, Any]:
-    out = _rotate.bind(*primals, **parameters)
+def _jvp(
+    primals: tuple[Array, ...], tangents: tuple[Any, ...], *, source: Size, size: Size, transpose: bool
+) -> tuple[Array, Any]:
     array, angle, offset = primals
-    total = None
+
+    def turned(array: Array, angle: Array, offset: Array) -> Array:
+        return _rotate.bind(array, angle, offset, source=source, size=size, transpose=transpose)
+
+    out, total = turned(array, angle, offset), None
     if type(tangents[0]) is not ad.Zero:
-        total = _rotate.bind(tangents[0], angle, offset, **parameters)
+        total = turned(tangents[0], angle, offset)
     if any(type(t) is not ad.Zero for t in tangents[1:]):
         moves = tuple(ad.instantiate_zeros(t) for t in tangents[1:])
-        _, turned = jax.jvp(lambda a, o: _implementation(array, a, o, **parameters), (angle, offset), moves)
-        total = turned if total is None else total + turned
+        plain = functools.partial(_implementation, array, source=source, size=size, transpose=transpose)
+        _, change = jax.jvp(plain, (angle, offset), moves)
+        total = change if total is None else total + change
     return out, ad.Zero.from_primal_value(out) if total is None else total
 
 
-def _transpose(cotangent: Any, array: Any, angle: Array, offset: Array, **parameters: Any) -> tuple[Any, None, None]:
+def _transpose(
+    cotangent: Any, array: Any, angle: Array, offset: Array, *, source: Size, size: Size, transpose: bool
+) -> tuple[Any, None, None]:
     if type(cotangent) is ad.Zero:
         return ad.Zero(array.aval), None, None
-    flipped = {**parameters, "transpose": not parameters["transpose"]}
-    return _rotate.bind(cotangent, angle, offset, **flipped), None, None
+    back = _rotate.bind(cotangent, angle, offset, source=source, size=size, transpose=not transpose)
+    return back, None, None
 
 
-def _batch(operands: tuple[Array, ...], axes: tuple[int | None, ...], **parameters: Any) -> tuple[Array, int]:
+def _batch(
+    operands: tuple[Array, ...], axes: tuple[int | None, ...], *, source: Size, size: Size, transpose: bool
+) -> tuple[Array, int]:
     length = next(o.shape[a] for o, a in zip(operands, axes, strict=True) if a is not None)
     stacked = tuple(
         jnp.broadcast_to(o, (length, *o.shape)) if a is None else jnp.moveaxis(o, a, 0)
         for o, a in zip(operands, axes, strict=True)
     )
-    return jax.lax.map(lambda one: _rotate.bind(*one, **parameters), stacked), 0
+    one = functools.partial(_rotate.bind, source=source, size=size, transpose=transpose)
+    return jax.lax.map(lambda operands: one(*operands), stacked), 0
 
 
 ad.primitive_jvps[_rotate] = _jvp

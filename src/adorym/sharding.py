@@ -11,7 +11,7 @@ from typing import Any
 import jax
 from jax.sharding import Mesh, PartitionSpec
 
-from adorym.data import Batch
+from adorym._core import Batch
 
 
 def deal_out(function: Callable[[Any, Batch], Any], constants: Any, batch: Batch) -> Any:
@@ -47,5 +47,7 @@ def deal_out(function: Callable[[Any, Batch], Any], constants: Any, batch: Batch
     def one(constants: Any, part: Batch) -> Any:
         return jax.lax.psum(function(constants, part), "device")
 
-    shared = jax.shard_map(one, mesh=mesh, in_specs=(PartitionSpec(), specs), out_specs=PartitionSpec(), check_vma=False)
+    shared = jax.shard_map(
+        one, mesh=mesh, in_specs=(PartitionSpec(), specs), out_specs=PartitionSpec(), check_vma=False
+    )
     return shared(constants, batch)

@@ -2,9 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
+
+
+@dataclasses.dataclass(frozen=True)
+class Grid:
+    """How a plane across the beam is sampled, and at which wavelength.
+
+    Attributes:
+        shape: number of pixels along (y, x).
+        pixel: sampling of both in metres.
+        wavelength: in metres.
+
+    Example:
+        >>> Grid((4, 4), pixel=1e-9, wavelength=1e-10).shape
+        (4, 4)
+    """
+
+    shape: tuple[int, int]
+    pixel: float
+    wavelength: float
 
 
 class Wave(eqx.Module):
@@ -34,6 +55,11 @@ class Wave(eqx.Module):
     def shape(self) -> tuple[int, int]:
         """Number of pixels along (y, x)."""
         return self.field.shape[-2], self.field.shape[-1]
+
+    @property
+    def grid(self) -> Grid:
+        """The wave's sampling."""
+        return Grid(self.shape, self.pixel, self.wavelength)
 
     def with_field(self, field: Complex[Array, "*other y x"]) -> Wave:
         """The same sampling with other values."""

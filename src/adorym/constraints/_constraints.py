@@ -19,6 +19,10 @@ class AbstractConstraint(eqx.Module):
 
     Attributes:
         where: path of the leaf, such as "object.delta".
+
+    Example:
+        >>> issubclass(Bounds, AbstractConstraint)
+        True
     """
 
     where: eqx.AbstractVar[str]

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 
 from adorym.experiment._experiment import Experiment as Experiment
+from adorym.experiment._plan import GaussianProbe as GaussianProbe
 from adorym.experiment._plan import PlannedFrames as PlannedFrames
+from adorym.experiment._plan import Raster as Raster
 from adorym.experiment._plan import plan_holography as plan_holography
 from adorym.experiment._plan import plan_ptychography as plan_ptychography
 from adorym.experiment._plan import plan_tomography as plan_tomography

@@ -25,7 +25,7 @@ from adorym.objects import AbstractObject, Slabs
 from adorym.probes import AbstractProbe
 from adorym.propagation import multislice, transfer_function
 from adorym.transport import AbstractTransport
-from adorym.waves import Wave
+from adorym.waves import Grid, Wave
 
 
 class Experiment(eqx.Module):
@@ -37,9 +37,7 @@ class Experiment(eqx.Module):
         geometry: angles, axis, positions.
         transport: exit plane to detector.
         detector: waves to counts.
-        grid: pixels (y, x) of the wave's grid, padding included.
-        pixel: sampling of the wave at the sample in metres.
-        wavelength: in metres.
+        grid: sampling of the wave at the sample, padding included.
         margin: pixels of vacuum put around the object's field so that every probe position lies on it.
 
     Example:
@@ -55,9 +53,7 @@ class Experiment(eqx.Module):
     geometry: Geometry
     transport: AbstractTransport
     detector: Detector
-    grid: tuple[int, int] = eqx.field(static=True)
-    pixel: float = eqx.field(static=True)
-    wavelength: float = eqx.field(static=True)
+    grid: Grid = eqx.field(static=True)
     margin: int = eqx.field(static=True, default=0)
 
     def predict(self, views: Int[Array, "view"], frames: Int[Array, "view frame"]) -> Float[Array, "view frame y x"]:
@@ -78,17 +74,19 @@ class Experiment(eqx.Module):
         if self.geometry.scanned:
             margin = ((0, 0), (self.margin, self.margin), (self.margin, self.margin))
             log_amplitude, phase = (jnp.pad(part, margin) for part in (slabs.log_amplitude, slabs.phase))
-            placement = self.geometry.frame(view, frames, (phase.shape[1], phase.shape[2]), self.grid)
-            moved, window = placement.fraction, _windows(placement.corner, self.grid)
+            placement = self.geometry.frame(
+                view, frames, field=(phase.shape[1], phase.shape[2]), window=self.grid.shape
+            )
+            moved, window = placement.fraction, _windows(placement.corner, self.grid.shape)
         else:
-            log_amplitude, phase = (_centre(part, self.grid) for part in (slabs.log_amplitude, slabs.phase))
+            log_amplitude, phase = (_centre(part, self.grid.shape) for part in (slabs.log_amplitude, slabs.phase))
             moved, window = None, lambda slab: slab
-        incident = self.probe.wave(self.grid, moved, entrance)
-        field = multislice(incident, log_amplitude, phase, step, window)
-        return Wave(field, self.pixel, self.wavelength)
+        incident = self.probe.wave(self.grid.shape, moved, entrance)
+        field = multislice(incident, log_amplitude, phase, step=step, window=window)
+        return Wave(field, self.grid.pixel, self.grid.wavelength)
 
     def _free_space(self, distance: float, dtype: jnp.dtype) -> Complex[Array, "y x"]:
-        return jnp.asarray(transfer_function(self.grid, self.pixel, self.wavelength, distance), dtype)
+        return jnp.asarray(transfer_function(self.grid, distance), dtype)
 
 
 def _centre(slabs: Float[Array, "slab y x"], grid: tuple[int, int]) -> Float[Array, "slab gy gx"]:

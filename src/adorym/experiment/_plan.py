@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
 from adorym._core import Angle, DataError, Energy, Length
@@ -70,61 +72,100 @@ def plan_holography(
     )
 
 
+@dataclasses.dataclass(frozen=True)
+class GaussianProbe:
+    """A Gaussian beam with a curved phase.
+
+    Attributes:
+        pixels: size of the probe array and of the frames.
+        sigma: of the amplitude, in pixels.
+        curvature: phase at one sigma from the centre.
+
+    Example:
+        >>> float(np.round(np.sum(np.abs(GaussianProbe(16, 2.0).field(100.0)) ** 2), 6))
+        100.0
+    """
+
+    pixels: int
+    sigma: float = 6.0
+    curvature: Angle = 0.5
+
+    def field(self, photons: float) -> np.ndarray:
+        """Complex amplitudes `(y, x)` with a number of photons."""
+        y, x = np.meshgrid(*[np.arange(self.pixels) - (self.pixels - 1) / 2] * 2, indexing="ij")
+        squared = (y**2 + x**2) / self.sigma**2
+        field = np.exp(-squared / 2 + 1j * self.curvature * squared)
+        return field * np.sqrt(photons / np.sum(np.abs(field) ** 2))
+
+
+@dataclasses.dataclass(frozen=True)
+class Raster:
+    """Scan positions on a jittered grid.
+
+    Attributes:
+        step: between positions, in pixels.
+        jitter: random displacement as a fraction of the step; it breaks the grid's symmetry.
+        seed: of the jitter.
+
+    Example:
+        >>> Raster(8.0).positions((32, 32), views=2).shape
+        (2, 25, 2)
+    """
+
+    step: float
+    jitter: float = 0.25
+    seed: int = 0
+
+    def positions(self, field: tuple[int, int], *, views: int) -> np.ndarray:
+        """Positions (y, x) about the centre of a field of pixels, `(view, frame, 2)`."""
+        counts = [round(n / self.step) + 1 for n in field]
+        axes = [(np.arange(count) - (count - 1) / 2) * self.step for count in counts]
+        grid = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 2)
+        return grid + np.random.default_rng(self.seed).uniform(-1, 1, (views, *grid.shape)) * self.jitter * self.step
+
+
 def plan_ptychography(
     field: tuple[int, int],
     *,
     pixel: Length,
     energy: Energy,
-    probe_pixels: int,
-    step: float,
-    probe_sigma: float = 6.0,
-    probe_curvature: Angle = 0.5,
+    probe: GaussianProbe,
+    raster: Raster,
     views: int = 1,
     span: Angle = np.pi,
     photons: float = 1e6,
-    jitter: float = 0.25,
-    seed: int = 0,
 ) -> Dataset:
-    """A Gaussian probe with a curved phase, scanned over a jittered grid at every view, recorded in the far field.
+    """A probe scanned over a grid at every view, recorded in the far field.
 
     Args:
         field: pixels (y, x) of the sample that the positions cover.
         pixel: sampling at the sample.
         energy: photon energy.
-        probe_pixels: size of the probe array and of the frames.
-        step: between positions, in pixels.
-        probe_sigma: of the probe's amplitude, in pixels.
-        probe_curvature: phase at one sigma from the centre.
+        probe: the beam.
+        raster: where it goes.
         views: number of angles.
         span: angle over which they are spread evenly, its end left out.
         photons: per frame.
-        jitter: random displacement of every position, as a fraction of the step; breaks the grid's symmetry.
-        seed: of the jitter.
 
     Example:
-        >>> plan = plan_ptychography((32, 32), pixel=2e-9, energy=1e3, probe_pixels=16, step=8.0)
+        >>> plan = plan_ptychography((32, 32), pixel=2e-9, energy=1e3, probe=GaussianProbe(16), raster=Raster(8.0))
         >>> plan.frames.shape, plan.positions.shape
         ((1, 25, 16, 16), (1, 25, 2))
     """
-    axes = [(np.arange(round(n / step) + 1) - round(n / step) / 2) * step for n in field]
-    grid = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 2)
-    offsets = np.random.default_rng(seed).uniform(-jitter, jitter, (views, *grid.shape)) * step
-    y, x = np.meshgrid(*[np.arange(probe_pixels) - (probe_pixels - 1) / 2] * 2, indexing="ij")
-    radius = (y**2 + x**2) / probe_sigma**2
-    probe = np.exp(-radius / 2 + 1j * probe_curvature * radius)
-    probe *= np.sqrt(photons / np.sum(np.abs(probe) ** 2))
+    positions = raster.positions(field, views=views)
+    shape = (probe.pixels, probe.pixels)
     return Dataset(
-        frames=PlannedFrames((views, len(grid), probe_pixels, probe_pixels)),
+        frames=PlannedFrames((views, positions.shape[1], *shape)),
         technique="ptychography",
         regime="far field",
         pixel=pixel,
         energy=energy,
         angles=_turn(views, span),
         distances=np.zeros(0),
-        positions=(grid + offsets) * pixel,
-        mask=np.ones((probe_pixels, probe_pixels), bool),
-        weights=np.ones((views, len(grid))),
-        probe=probe[None],
+        positions=positions * pixel,
+        mask=np.ones(shape, bool),
+        weights=np.ones(positions.shape[:2]),
+        probe=probe.field(photons)[None],
         photons=photons,
         source="plan",
     )

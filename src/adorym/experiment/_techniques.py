@@ -18,6 +18,7 @@ from adorym.objects import PARAMETRIZATIONS, AbstractParametrization, Image, Vol
 from adorym.probes import AbstractProbe, Modes, PlaneWave, add_modes, from_far_field, from_near_field
 from adorym.propagation import padded_size, spread
 from adorym.transport import AbstractTransport, FarField, InFocus, NearField
+from adorym.waves import Grid
 
 Parametrization = Literal["delta beta", "fixed ratio", "log amplitude and phase"]
 Boundary = Literal["vacuum", "periodic"]
@@ -34,19 +35,13 @@ def automatic_slab(pixel: float, wavelength: float, depth: int) -> int:
     return int(min(max(1, focus // (10 * pixel)), depth))
 
 
-def _parametrization(kind: Parametrization, shape: tuple[int, ...], ratio: float) -> AbstractParametrization:
-    return PARAMETRIZATIONS[kind](shape, ratio)
-
-
 def _volume(
-    dataset: Dataset, lateral: tuple[int, int], slab_voxels: int, kind: Parametrization, ratio: float, depth: int = 0
+    dataset: Dataset, lateral: tuple[int, int], slab_voxels: int, *, material: AbstractParametrization
 ) -> Volume:
     """A volume whose views cover `lateral` pixels (y, x), as deep as it is wide."""
-    height, width = lateral
-    depth = depth or width
-    slab = slab_voxels or automatic_slab(dataset.pixel, dataset.wavelength, depth)
-    material = _parametrization(kind, (depth, depth, height), ratio)
-    return Volume(material, dataset.pixel, dataset.wavelength, min(slab, depth), width)
+    width = lateral[1]
+    slab = slab_voxels or automatic_slab(dataset.pixel, dataset.wavelength, width)
+    return Volume(material, dataset.pixel, dataset.wavelength, min(slab, width), width)
 
 
 def _first_frames_mean(dataset: Dataset, most: int = 400) -> np.ndarray:
@@ -78,7 +73,7 @@ def holography(
     Example:
         >>> from adorym.experiment import plan_holography
         >>> plan = plan_holography((8, 8), pixel=2e-9, energy=1e3, distances=(1e-7,), views=3)
-        >>> holography(plan).grid
+        >>> holography(plan).grid.shape
         (30, 30)
     """
     shape = dataset.frames.shape[2:]
@@ -87,20 +82,19 @@ def holography(
     grid = shape
     if boundary == "vacuum":
         reach = float(np.max(np.abs(dataset.distances))) + shape[1] * dataset.pixel / 2
-        grid = tuple(padded_size(n, n, dataset.pixel, dataset.wavelength, reach) for n in shape)
+        grid = tuple(padded_size(n, n, reach, pixel=dataset.pixel, wavelength=dataset.wavelength) for n in shape)
     probe: AbstractProbe = PlaneWave.of(dataset.photons or 1.0)
     if dataset.probe is not None:
         probe = Modes.of(_extended(dataset.probe, grid))
     transport = NearField.over(tuple(float(d) for d in dataset.distances), shape)
+    material = PARAMETRIZATIONS[parametrization]((shape[1], shape[1], shape[0]), ratio)
     return Experiment(
-        _volume(dataset, shape, slab_voxels, parametrization, ratio),
+        _volume(dataset, shape, slab_voxels, material=material),
         probe,
         Geometry.full_field(dataset.angles, dataset.axis_offset),
         transport,
         Detector.ideal(),
-        grid,
-        dataset.pixel,
-        dataset.wavelength,
+        Grid(grid, dataset.pixel, dataset.wavelength),
     )
 
 
@@ -133,7 +127,7 @@ def tomography(
     """
     shape = dataset.frames.shape[2:]
     width = shape[1] + 2 * math.ceil(abs(dataset.axis_offset)) + 2 * overhang
-    material = _parametrization(parametrization, (width, width, shape[0]), ratio)
+    material = PARAMETRIZATIONS[parametrization]((width, width, shape[0]), ratio)
     volume = Volume(material, dataset.pixel, dataset.wavelength, width, shape[1])
     dark = 0.0 if dataset.dark is None else dataset.dark
     probe: AbstractProbe = PlaneWave.of(dataset.photons or 1.0)
@@ -141,9 +135,8 @@ def tomography(
         probe = Modes.of(np.sqrt(np.maximum(dataset.flat - dark, 0)).astype(complex)[None])
     detector = Detector(jnp.ones(()), jnp.asarray(dark, jnp.zeros(()).dtype))
     geometry = Geometry.full_field(dataset.angles, dataset.axis_offset)
-    return Experiment(
-        volume, probe, geometry, InFocus(shape), detector, shape, dataset.pixel, dataset.wavelength
-    )
+    grid = Grid(shape, dataset.pixel, dataset.wavelength)
+    return Experiment(volume, probe, geometry, InFocus(shape), detector, grid)
 
 
 def ptychography(
@@ -167,10 +160,10 @@ def ptychography(
             probe on each side.
 
     Example:
-        >>> from adorym.experiment import plan_ptychography
-        >>> plan = plan_ptychography((32, 32), pixel=2e-9, energy=1e3, probe_pixels=16, step=8.0)
+        >>> from adorym.experiment import GaussianProbe, Raster, plan_ptychography
+        >>> plan = plan_ptychography((32, 32), pixel=2e-9, energy=1e3, probe=GaussianProbe(16), raster=Raster(8.0))
         >>> ptychography(plan).object.parametrization.phase.shape
-        (52, 52)
+        (56, 56)
     """
     if dataset.positions is None:
         raise DataError(f"{dataset.source} has no scan positions: ptychography needs the key positions.")
@@ -182,11 +175,12 @@ def ptychography(
     thick = len(np.unique(dataset.angles)) > 1
     if thick:
         size = object_size or smooth_size(math.ceil(2 * float(reach.max()) + min(frame) / 2))
-        sample = _volume(dataset, (size, size), slab_voxels, parametrization or "delta beta", ratio)
+        material = PARAMETRIZATIONS[parametrization or "delta beta"]((size, size, size), ratio)
+        sample = _volume(dataset, (size, size), slab_voxels, material=material)
         lateral = (size, size)
     else:
         lateral = (math.ceil(2 * reach[0]) + grid[0] + 4, math.ceil(2 * reach[1]) + grid[1] + 4)
-        sample = Image(_parametrization(parametrization or "log amplitude and phase", lateral, ratio))
+        sample = Image(PARAMETRIZATIONS[parametrization or "log amplitude and phase"](lateral, ratio))
     overhang = max(2 * r + g - n for r, g, n in zip(reach, grid, lateral, strict=True))
     return Experiment(
         sample,
@@ -194,9 +188,7 @@ def ptychography(
         Geometry.scan(dataset.angles, pixels),
         transport,
         Detector.ideal(),
-        grid,
-        dataset.pixel,
-        dataset.wavelength,
+        Grid(grid, dataset.pixel, dataset.wavelength),
         max(0, math.ceil(overhang / 2) + 2),
     )
 
@@ -219,7 +211,7 @@ def _probe_field(dataset: Dataset, grid: tuple[int, int]) -> np.ndarray:
     if dataset.regime == "far field":
         return from_far_field(mean)
     distance = float(dataset.distances[0])
-    return from_near_field(mean, grid, pixel=dataset.pixel, wavelength=dataset.wavelength, distance=distance)
+    return from_near_field(mean, Grid(grid, dataset.pixel, dataset.wavelength), distance)
 
 
 def cdi(dataset: Dataset, *, parametrization: Parametrization = "log amplitude and phase") -> Experiment:
@@ -238,12 +230,10 @@ def cdi(dataset: Dataset, *, parametrization: Parametrization = "log amplitude a
     """
     shape = dataset.frames.shape[2:]
     return Experiment(
-        Image(_parametrization(parametrization, shape, 0.1)),
+        Image(PARAMETRIZATIONS[parametrization](shape, 0.1)),
         PlaneWave.of(dataset.photons or 1.0),
         Geometry.full_field(dataset.angles),
         FarField(),
         Detector.ideal(),
-        shape,
-        dataset.pixel,
-        dataset.wavelength,
+        Grid(shape, dataset.pixel, dataset.wavelength),
     )

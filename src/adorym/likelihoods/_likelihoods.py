@@ -18,7 +18,12 @@ Counts = Float[Array, "*batch y x"]
 
 
 class AbstractLikelihood(eqx.Module):
-    """Compares predicted with measured counts, pixel by pixel."""
+    """Compares predicted with measured counts, pixel by pixel.
+
+    Example:
+        >>> issubclass(Poisson, AbstractLikelihood)
+        True
+    """
 
     @abc.abstractmethod
     def nll(self, predicted: Counts, measured: Counts) -> Counts:
@@ -44,7 +49,7 @@ class Poisson(AbstractLikelihood):
         dark_counts: counts added to both sides, so that pixels where nothing is expected do not forbid a photon.
 
     Example:
-        >>> float(Poisson().nll(jnp.array(4.0), jnp.array(4.0)))
+        >>> float(Poisson().nll(jnp.full((1, 1), 4.0), jnp.full((1, 1), 4.0))[0, 0])
         0.0
     """
 
@@ -75,7 +80,7 @@ class Gaussian(AbstractLikelihood):
         deviation: standard deviation in counts.
 
     Example:
-        >>> float(Gaussian(2.0).nll(jnp.array(5.0), jnp.array(1.0)))
+        >>> float(Gaussian(2.0).nll(jnp.full((1, 1), 5.0), jnp.full((1, 1), 1.0))[0, 0])
         2.0
     """
 
@@ -107,7 +112,7 @@ class Amplitude(AbstractLikelihood):
         dark_counts: counts added to both sides under the root, so that dark pixels have a gradient.
 
     Example:
-        >>> float(Amplitude(0.0).nll(jnp.array(4.0), jnp.array(1.0)))
+        >>> float(Amplitude(0.0).nll(jnp.full((1, 1), 4.0), jnp.full((1, 1), 1.0))[0, 0])
         2.0
     """
 

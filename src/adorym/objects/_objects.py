@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 import abc
-from typing import NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from adorym._core import DataError
+from adorym._core import DataError, View
 from adorym.objects._parametrizations import AbstractParametrization, DeltaBeta
 from adorym.rotation import rotate
-
-
-class View(NamedTuple):
-    """How the sample stands in the beam.
-
-    Attributes:
-        angle: rotation about +y in radians.
-        axis_offset: where the axis stands in the field, in pixels right of its centre.
-    """
-
-    angle: Float[Array, ""]
-    axis_offset: Float[Array, ""]
 
 
 class Slabs(eqx.Module):
@@ -51,7 +38,12 @@ class Slabs(eqx.Module):
 
 
 class AbstractObject(eqx.Module):
-    """What the x-rays pass through."""
+    """What the x-rays pass through.
+
+    Example:
+        >>> issubclass(Volume, AbstractObject)
+        True
+    """
 
     parametrization: eqx.AbstractVar[AbstractParametrization]
 
@@ -67,6 +59,7 @@ class Image(AbstractObject):
         parametrization: leaves of shape `(y, x)`.
 
     Example:
+        >>> from adorym._core import View
         >>> from adorym.objects import LogAmplitudePhase
         >>> image = Image(LogAmplitudePhase(jnp.zeros((4, 5)), jnp.zeros((4, 5))))
         >>> image.slabs(View(jnp.array(0.0), jnp.array(0.0))).phase.shape

@@ -19,7 +19,12 @@ Exponent = tuple[Float[Array, "*slabs"], Float[Array, "*slabs"]]
 
 
 class AbstractParametrization(eqx.Module):
-    """Real leaves from which the log-amplitude and phase of slabs follow."""
+    """Real leaves from which the log-amplitude and phase of slabs follow.
+
+    Example:
+        >>> issubclass(DeltaBeta, AbstractParametrization)
+        True
+    """
 
     @abc.abstractmethod
     def exponent(self, collect: Collect, scale: float) -> Exponent:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from adorym.propagation import transfer_function
+from adorym.waves import Grid
 
 
 def add_modes(probe: np.ndarray, modes: int, *, seed: int = 0, share: float = 0.05) -> np.ndarray:
@@ -40,17 +41,15 @@ def from_far_field(mean_frame: np.ndarray) -> np.ndarray:
     return np.fft.fftshift(field)[None]
 
 
-def from_near_field(
-    mean_frame: np.ndarray, shape: tuple[int, int], *, pixel: float, wavelength: float, distance: float
-) -> np.ndarray:
+def from_near_field(mean_frame: np.ndarray, grid: Grid, distance: float) -> np.ndarray:
     """The mean frame's magnitudes, continued by their edge values and carried back to z = 0.
 
     Example:
-        >>> guess = from_near_field(np.ones((8, 8)), (12, 12), pixel=1e-6, wavelength=1e-10, distance=1e-3)
+        >>> guess = from_near_field(np.ones((8, 8)), Grid((12, 12), 1e-6, 1e-10), 1e-3)
         >>> bool(np.allclose(np.abs(guess), 1.0))
         True
     """
-    pads = [((n - m) // 2, n - m - (n - m) // 2) for n, m in zip(shape, mean_frame.shape, strict=True)]
+    pads = [((n - m) // 2, n - m - (n - m) // 2) for n, m in zip(grid.shape, mean_frame.shape, strict=True)]
     magnitude = np.pad(np.sqrt(np.maximum(mean_frame, 0)), pads, mode="edge")
-    kernel = transfer_function(shape, pixel, wavelength, -distance)
+    kernel = transfer_function(grid, -distance)
     return np.fft.ifft2(np.fft.fft2(magnitude) * kernel)[None]

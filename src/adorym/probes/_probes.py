@@ -15,7 +15,12 @@ from adorym.propagation import shift
 
 
 class AbstractProbe(eqx.Module):
-    """The wave that would be at z = 0 without a sample."""
+    """The wave that would be at z = 0 without a sample.
+
+    Example:
+        >>> issubclass(PlaneWave, AbstractProbe)
+        True
+    """
 
     @abc.abstractmethod
     def wave(

@@ -29,7 +29,7 @@ def propagate(wave: Wave, distance: float, *, model: Model = "angular spectrum")
         >>> bool(jnp.allclose(propagate(wave, 1e-6).field, 1.0))
         True
     """
-    kernel = transfer_function(wave.shape, wave.pixel, wave.wavelength, distance, model=model)
+    kernel = transfer_function(wave.grid, distance, model=model)
     return wave.with_field(convolve(wave.field, jnp.asarray(kernel, wave.field.dtype)))
 
 

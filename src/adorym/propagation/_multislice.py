@@ -21,6 +21,7 @@ def multislice(
     field: Complex[Array, "*frames y x"],
     log_amplitude: Float[Array, "slab *object"],
     phase: Float[Array, "slab *object"],
+    *,
     step: Complex[Array, "y x"],
     window: Callable[[Complex[Array, "*object"]], Complex[Array, "*windows"]] = lambda slab: slab,
 ) -> Complex[Array, "*frames y x"]:
@@ -38,7 +39,7 @@ def multislice(
     Example:
         >>> import jax.numpy as jnp
         >>> slabs = jnp.full((3, 4, 4), -0.1)
-        >>> exit_wave = multislice(jnp.ones((4, 4), complex), slabs, 0 * slabs, jnp.ones((4, 4), complex))
+        >>> exit_wave = multislice(jnp.ones((4, 4), complex), slabs, 0 * slabs, step=jnp.ones((4, 4), complex))
         >>> bool(jnp.allclose(exit_wave, jnp.exp(-0.3)))
         True
     """

@@ -28,7 +28,7 @@ def spread(pixel: float, wavelength: float, distance: float) -> float:
     return abs(distance) * sine / math.sqrt(1 - sine**2) / pixel
 
 
-def padded_size(wave: int, detector: int, pixel: float, wavelength: float, distance: float) -> int:
+def padded_size(wave: int, detector: int, distance: float, *, pixel: float, wavelength: float) -> int:
     """Size of a periodic grid on which what leaves the wave's field never wraps round into the detector's.
 
     A point of the wave's field (`wave` pixels) and one of the recorded field (`detector` pixels), both centred, are at
@@ -37,7 +37,7 @@ def padded_size(wave: int, detector: int, pixel: float, wavelength: float, dista
     side: what crosses the edge of the grid comes back into padding, which is cropped.
 
     Example:
-        >>> padded_size(128, 128, 2e-9, 6.2e-10, 556e-9)
+        >>> padded_size(128, 128, 556e-9, pixel=2e-9, wavelength=6.2e-10)
         180
     """
     needed = math.ceil((wave + detector) / 2 + spread(pixel, wavelength, distance))
@@ -57,7 +57,7 @@ class Sampling:
         advice: a sentence.
 
     Example:
-        >>> choose_propagator(256, 1e-9, 2.5e-10, 1e-6).method
+        >>> choose_propagator(256, 1e-6, pixel=1e-9, wavelength=2.5e-10).method
         'transfer function'
     """
 
@@ -69,7 +69,7 @@ class Sampling:
     advice: str
 
 
-def choose_propagator(size: int, pixel: float, wavelength: float, distance: float) -> Sampling:
+def choose_propagator(size: int, distance: float, *, pixel: float, wavelength: float) -> Sampling:
     """The propagator that a field of `size` pixels can be carried over `distance` with.
 
     The transfer function keeps the pixel and needs a grid padded by the spread of the wave; the one-step Fresnel
@@ -78,21 +78,21 @@ def choose_propagator(size: int, pixel: float, wavelength: float, distance: floa
 
     Args:
         size: pixels across the field.
+        distance: metres.
         pixel: metres.
         wavelength: metres.
-        distance: metres.
 
     Raises:
         SamplingError: the pixel is finer than half the wavelength.
 
     Example:
-        >>> choose_propagator(256, 1e-6, 1e-10, 100.0).method
+        >>> choose_propagator(256, 100.0, pixel=1e-6, wavelength=1e-10).method
         'one step'
     """
     depth = 2 * (2 * pixel) ** 2 / (0.61**2 * wavelength)
     if distance == 0:
         return Sampling("in place", math.inf, depth, size, pixel, "The detector is in focus: nothing propagates.")
-    padded = padded_size(size, size, pixel, wavelength, distance)
+    padded = padded_size(size, size, distance, pixel=pixel, wavelength=wavelength)
     fresnel = (size * pixel / 2) ** 2 / (wavelength * abs(distance))
     if padded <= 4 * size:
         advice = f"Transfer function on a grid of {padded} pixels (the field has {size})."

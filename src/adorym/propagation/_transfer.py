@@ -18,23 +18,23 @@ from typing import Literal
 import numpy as np
 
 from adorym._core import SamplingError
+from adorym.waves import Grid
 
 Model = Literal["angular spectrum", "fresnel"]
 
 
 @functools.lru_cache(maxsize=32)
-def phase_per_length(
-    shape: tuple[int, int], pixel: float, wavelength: float, model: Model = "angular spectrum"
-) -> np.ndarray:
+def phase_per_length(grid: Grid, model: Model = "angular spectrum") -> np.ndarray:
     """φ(f) in radians per metre, FFT order, float64 `(y, x)`; -inf where the wave is evanescent.
 
     Example:
-        >>> float(phase_per_length((4, 4), 1e-9, 1e-10)[0, 0])
+        >>> float(phase_per_length(Grid((4, 4), 1e-9, 1e-10))[0, 0])
         -0.0
     """
+    pixel, wavelength = grid.pixel, grid.wavelength
     if pixel <= 0 or wavelength <= 0:
         raise SamplingError(f"Pixel {pixel} m and wavelength {wavelength} m: both have to be positive.")
-    fy, fx = (np.fft.fftfreq(n, pixel) for n in shape)
+    fy, fx = (np.fft.fftfreq(n, pixel) for n in grid.shape)
     squared = fy[:, None] ** 2 + fx[None, :] ** 2
     if model == "fresnel":
         phase = -np.pi * wavelength * squared
@@ -46,23 +46,19 @@ def phase_per_length(
     return phase
 
 
-def transfer_function(
-    shape: tuple[int, int], pixel: float, wavelength: float, distance: float, *, model: Model = "angular spectrum"
-) -> np.ndarray:
+def transfer_function(grid: Grid, distance: float, *, model: Model = "angular spectrum") -> np.ndarray:
     """exp(iφz) for a fixed distance, FFT order, complex128 `(y, x)`.
 
     Args:
-        shape: number of pixels along (y, x).
-        pixel: sampling in metres.
-        wavelength: in metres.
+        grid: sampling of the wave.
         distance: in metres; negative goes upstream.
         model: exact angular spectrum or paraxial Fresnel.
 
     Example:
-        >>> kernel = transfer_function((4, 4), 1e-9, 1e-10, 1e-6)
+        >>> kernel = transfer_function(Grid((4, 4), 1e-9, 1e-10), 1e-6)
         >>> bool(np.allclose(np.abs(kernel), 1))
         True
     """
-    phase = phase_per_length(shape, pixel, wavelength, model)
+    phase = phase_per_length(grid, model)
     travelling = np.isfinite(phase)
     return np.where(travelling, np.exp(1j * np.where(travelling, phase, 0) * distance), 0)

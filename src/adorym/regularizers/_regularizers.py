@@ -19,9 +19,7 @@ def differences(leaf: Leaf) -> Float[Array, "axis *shape"]:
         >>> differences(jnp.array([1.0, 3.0, 6.0])).tolist()
         [[2.0, 3.0, 0.0]]
     """
-    steps = [
-        jnp.diff(leaf, axis=axis, append=jnp.take(leaf, jnp.array([-1]), axis=axis)) for axis in range(leaf.ndim)
-    ]
+    steps = [jnp.diff(leaf, axis=axis, append=jnp.take(leaf, jnp.array([-1]), axis=axis)) for axis in range(leaf.ndim)]
     return jnp.stack(steps)
 
 
@@ -31,6 +29,10 @@ class AbstractRegularizer(eqx.Module):
     Attributes:
         where: path of the leaf, such as "object.delta".
         weight: strength, nats per unit of the penalty.
+
+    Example:
+        >>> issubclass(Tikhonov, AbstractRegularizer)
+        True
     """
 
     where: eqx.AbstractVar[str]

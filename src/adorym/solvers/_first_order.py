@@ -8,7 +8,6 @@ leaf by itself, is the leaf's unit; the rate is then a fraction of it, which fal
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import NamedTuple
 
@@ -59,47 +58,51 @@ class FirstOrder(AbstractSolver):
         """See `AbstractSolver.steps_per_epoch`."""
         return feed.batches_per_epoch
 
-    def init(self, problem: Problem, model: PyTree, feed: Feed, seed: int) -> FirstOrderState:
+    def blank(self, problem: Problem, model: PyTree) -> FirstOrderState:
+        """See `AbstractSolver.blank`."""
+        params, _ = problem.split(model)
+        units = tuple(jnp.zeros((), leaf.dtype) for leaf in jax.tree.leaves(params))
+        return FirstOrderState(units, _transform(self.memory).init(params))
+
+    def init(self, problem: Problem, model: PyTree, feed: Feed, *, seed: int) -> FirstOrderState:
         """See `AbstractSolver.init`."""
         params, frozen = problem.split(model)
         batch = feed.batch(seed, 0)
-        _, gradient = problem.value_and_gradient(params, frozen, batch, 0.0)
+        _, gradient = problem.value_and_gradient(params, frozen, batch, fraction=0.0)
         direction = jax.tree.map(jnp.sign, gradient)
         count = len(jax.tree.leaves(params))
         units = []
         for index in range(count):
             along = only(direction, index)
-            curvature = dot(along, problem.gauss_newton_product(params, frozen, batch, along))
+            curvature = dot(along, problem.gauss_newton_product(params, frozen, batch, vector=along))
             slope = dot(gradient, along)
             units.append(jnp.where(curvature > 0, slope / jnp.maximum(curvature, 1e-30) / math.sqrt(count), 0.0))
-        return FirstOrderState(tuple(units), _transform(self.memory).init(params))
+        return self.blank(problem, model)._replace(units=tuple(units))
 
     def step(
-        self, problem: Problem, model: PyTree, state: FirstOrderState, feed: Feed, moment: Moment
+        self, problem: Problem, model: PyTree, state: FirstOrderState, *, feed: Feed, moment: Moment
     ) -> tuple[PyTree, FirstOrderState, Info]:
         """See `AbstractSolver.step`."""
         params, frozen = problem.split(model)
         batch = feed.batch(moment.seed, moment.step)
         share = max(float(batch.weights.sum()), 1e-12) / feed.total_weight
-        value, gradient = problem.value_and_gradient(params, frozen, batch, share)
+        value, gradient = problem.value_and_gradient(params, frozen, batch, fraction=share)
         rate = self.rate * 0.5 * (1 + math.cos(math.pi * moment.step / max(moment.steps, 1)))
-        params, state = _update(problem, params, gradient, state, jnp.asarray(rate, value.dtype), self.memory)
+        params, state = self._update(problem, params, state, gradient=gradient, rate=jnp.asarray(rate, value.dtype))
         return eqx.combine(params, frozen), state, Info(float(value) / share, f"rate {rate:.2f}")
 
+    @eqx.filter_jit
+    def _update(
+        self, problem: Problem, params: PyTree, state: FirstOrderState, *, gradient: PyTree, rate: Array
+    ) -> tuple[PyTree, FirstOrderState]:
+        leaves, structure = jax.tree.flatten(gradient)
+        # in the leaf's own units its gradient is larger by the unit: Adam's moments then stay clear of underflow
+        scaled = structure.unflatten([unit * leaf for unit, leaf in zip(state.units, leaves, strict=True)])
+        moves, transform = _transform(self.memory).update(scaled, state.transform)
+        units = zip(state.units, jax.tree.leaves(moves), strict=True)
+        steps = structure.unflatten([-rate * unit * move for unit, move in units])
+        return problem.project(optax.apply_updates(params, steps)), FirstOrderState(state.units, transform)
 
-@functools.lru_cache(maxsize=4)
+
 def _transform(memory: float) -> optax.GradientTransformation:
     return optax.scale_by_adam(b1=0.9, b2=memory, eps=1e-30, eps_root=0.0)
-
-
-@eqx.filter_jit
-def _update(
-    problem: Problem, params: PyTree, gradient: PyTree, state: FirstOrderState, rate: Array, memory: float
-) -> tuple[PyTree, FirstOrderState]:
-    leaves, structure = jax.tree.flatten(gradient)
-    # in the leaf's own units its gradient is larger by the unit: Adam's moments then stay clear of underflow
-    scaled = structure.unflatten([unit * leaf for unit, leaf in zip(state.units, leaves, strict=True)])
-    moves, transform = _transform(memory).update(scaled, state.transform)
-    moves = jax.tree.leaves(moves)
-    steps = structure.unflatten([-rate * unit * move for unit, move in zip(state.units, moves, strict=True)])
-    return problem.project(optax.apply_updates(params, steps)), FirstOrderState(state.units, transform)

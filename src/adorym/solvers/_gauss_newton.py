@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
+from adorym._core import Batch
 from adorym.data import Feed
 from adorym.problem import Problem
 from adorym.solvers._solver import AbstractSolver, Info, Moment
@@ -58,25 +59,31 @@ class GaussNewton(AbstractSolver):
         """See `AbstractSolver.steps_per_epoch`."""
         return 1
 
-    def init(self, problem: Problem, model: PyTree, feed: Feed, seed: int) -> GaussNewtonState:
+    def blank(self, problem: Problem, model: PyTree) -> GaussNewtonState:
+        """See `AbstractSolver.blank`."""
+        params, _ = problem.split(model)
+        leaves = jax.tree.leaves(params)
+        return GaussNewtonState(jnp.zeros((), leaves[0].dtype), tuple(jnp.zeros((), x.dtype) for x in leaves))
+
+    def init(self, problem: Problem, model: PyTree, feed: Feed, *, seed: int) -> GaussNewtonState:
         """See `AbstractSolver.init`."""
         params, frozen = problem.split(model)
         probe = signs(params, seed)
-        product = _summed(lambda batch: problem.gauss_newton_product(params, frozen, batch, probe), feed)
+        product = _summed(lambda batch: problem.gauss_newton_product(params, frozen, batch, vector=probe), feed)
         pairs = zip(jax.tree.leaves(probe), jax.tree.leaves(product), strict=True)
         curvature = tuple(jnp.maximum(jnp.vdot(v, h) / v.size, 1e-30) for v, h in pairs)
         return GaussNewtonState(jnp.asarray(0.01, curvature[0].dtype), curvature)
 
     def step(
-        self, problem: Problem, model: PyTree, state: GaussNewtonState, feed: Feed, moment: Moment
+        self, problem: Problem, model: PyTree, state: GaussNewtonState, *, feed: Feed, moment: Moment
     ) -> tuple[PyTree, GaussNewtonState, Info]:
         """See `AbstractSolver.step`."""
         params, frozen = problem.split(model)
-        value, gradient = _objective_and_gradient(problem, params, frozen, feed)
-        gradient = _inactive(problem, params, gradient, state.curvature)
+        value, gradient = _objective_and_gradient(problem, (params, frozen), feed)
+        gradient = _inactive(problem, params, gradient, curvature=state.curvature)
 
         def damped(vector: PyTree) -> PyTree:
-            product = _summed(lambda batch: problem.gauss_newton_product(params, frozen, batch, vector), feed)
+            product = _summed(lambda batch: problem.gauss_newton_product(params, frozen, batch, vector=vector), feed)
             product = jax.tree.map(jnp.add, product, problem.penalty_curvature(params, frozen, vector))
             product = axpy(state.damping, _scaled(vector, state.curvature, 1), product)
             # elements held at a bound have no gradient left, and are not moved
@@ -86,7 +93,7 @@ class GaussNewton(AbstractSolver):
         trial = problem.project(axpy(1.0, step, params))
         moved = jax.tree.map(jnp.subtract, trial, params)
         foreseen = -(dot(gradient, moved) + 0.5 * dot(moved, damped(moved)))
-        gained = value - _objective(problem, trial, frozen, feed)
+        gained = value - _objective(problem, (trial, frozen), feed)
         ratio = float(gained / jnp.maximum(foreseen, 1e-30))
         accepted = bool(gained > 0)
         factor = 1 / 3 if ratio > 0.75 else (4.0 if ratio < 0.25 else 1.0)
@@ -120,7 +127,7 @@ def _scaled(tree: PyTree, curvature: tuple[Array, ...], power: int) -> PyTree:
     return structure.unflatten([c**power * leaf for c, leaf in zip(curvature, leaves, strict=True)])
 
 
-def _inactive(problem: Problem, params: PyTree, gradient: PyTree, curvature: tuple[Array, ...]) -> PyTree:
+def _inactive(problem: Problem, params: PyTree, gradient: PyTree, *, curvature: tuple[Array, ...]) -> PyTree:
     """The gradient without the elements that a constraint would put back where they are."""
     ahead = problem.project(axpy(-1.0, _scaled(gradient, curvature, -1), params))
     return jax.tree.map(lambda g, a, p: jnp.where(a == p, 0, g), gradient, ahead, params)
@@ -134,11 +141,15 @@ def _summed(kernel: Callable[..., PyTree], feed: Feed) -> PyTree:
     return total
 
 
-def _objective_and_gradient(problem: Problem, params: PyTree, frozen: PyTree, feed: Feed) -> tuple[Array, PyTree]:
-    share = lambda batch: float(batch.weights.sum()) / feed.total_weight  # noqa: E731
-    return _summed(lambda batch: problem.value_and_gradient(params, frozen, batch, share(batch)), feed)
+def _objective_and_gradient(problem: Problem, split: tuple[PyTree, PyTree], feed: Feed) -> tuple[Array, PyTree]:
+    def kernel(batch: Batch) -> tuple[Array, PyTree]:
+        share = float(batch.weights.sum()) / feed.total_weight
+        return problem.value_and_gradient(*split, batch, fraction=share)
+
+    return _summed(kernel, feed)
 
 
-def _objective(problem: Problem, params: PyTree, frozen: PyTree, feed: Feed) -> Array:
+def _objective(problem: Problem, split: tuple[PyTree, PyTree], feed: Feed) -> Array:
+    params, frozen = split
     model = eqx.combine(params, frozen)
     return _summed(lambda batch: problem.fit(model, batch).nll, feed) + problem.penalty(params, frozen)

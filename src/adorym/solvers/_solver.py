@@ -50,18 +50,27 @@ class AbstractSolver(eqx.Module):
     """Moves the free leaves of a model towards a better fit.
 
     A state is a tree of arrays, so that it can be saved; nothing else is remembered between steps.
+
+    Example:
+        >>> from adorym.solvers import GaussNewton
+        >>> issubclass(GaussNewton, AbstractSolver)
+        True
     """
 
     views_per_batch: eqx.AbstractVar[int]
     frames_per_batch: eqx.AbstractVar[int]
 
     @abc.abstractmethod
-    def init(self, problem: Problem, model: PyTree, feed: Feed, seed: int) -> PyTree:
+    def blank(self, problem: Problem, model: PyTree) -> PyTree:
+        """A state of the right shape that has seen no data: what a saved one is read into."""
+
+    @abc.abstractmethod
+    def init(self, problem: Problem, model: PyTree, feed: Feed, *, seed: int) -> PyTree:
         """The state before the first step; may look at the data to scale the unknowns."""
 
     @abc.abstractmethod
     def step(
-        self, problem: Problem, model: PyTree, state: PyTree, feed: Feed, moment: Moment
+        self, problem: Problem, model: PyTree, state: PyTree, *, feed: Feed, moment: Moment
     ) -> tuple[PyTree, PyTree, Info]:
         """One step: the better model, the next state, and what happened."""
 

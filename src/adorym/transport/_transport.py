@@ -16,7 +16,12 @@ from adorym.waves import Wave
 
 
 class AbstractTransport(eqx.Module):
-    """How a wave gets from behind the sample to the detector."""
+    """How a wave gets from behind the sample to the detector.
+
+    Example:
+        >>> issubclass(InFocus, AbstractTransport)
+        True
+    """
 
     @abc.abstractmethod
     def carry(self, wave: Wave, origin: float, frames: Int[Array, "frame"]) -> Wave:
@@ -85,9 +90,8 @@ class NearField(AbstractTransport):
 
     def carry(self, wave: Wave, origin: float, frames: Int[Array, "frame"]) -> Wave:
         """See `AbstractTransport.carry`."""
-        grid = (wave.shape, wave.pixel, wave.wavelength)
-        nominal = np.stack([transfer_function(*grid, distance - origin) for distance in self.distances])
-        rate = phase_per_length(*grid)
+        nominal = np.stack([transfer_function(wave.grid, distance - origin) for distance in self.distances])
+        rate = phase_per_length(wave.grid)
         rate = jnp.asarray(np.where(np.isfinite(rate), rate, 0), self.distance_offset.dtype)
         phase = rate * self.distance_offset[:, None, None]
         kernel = jnp.asarray(nominal, wave.field.dtype) * jax.lax.complex(jnp.cos(phase), jnp.sin(phase))
