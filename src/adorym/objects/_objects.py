@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -12,6 +13,9 @@ from jaxtyping import Array, Float
 from adorym._core import DataError, View
 from adorym.objects._parametrizations import AbstractParametrization, DeltaBeta
 from adorym.rotation import rotate
+
+
+_ABSORPTION = 0.1
 
 
 class Slabs(eqx.Module):
@@ -51,6 +55,10 @@ class AbstractObject(eqx.Module):
     def slabs(self, view: View) -> Slabs:
         """The slabs that the beam crosses in a view."""
 
+    @abc.abstractmethod
+    def typical(self, leaf: str) -> float:
+        """The size that a leaf's values have in a dense sample: the unit of regularisers."""
+
 
 class Image(AbstractObject):
     """A thin sample: one transmission, the same at every view.
@@ -72,6 +80,10 @@ class Image(AbstractObject):
         """See `AbstractObject.slabs`."""
         log_amplitude, phase = self.parametrization.exponent(lambda pixels: pixels, 1.0)
         return Slabs(log_amplitude[None], phase[None], 0.0)
+
+    def typical(self, leaf: str) -> float:
+        """One radian, and a tenth as much absorption."""
+        return _ABSORPTION if leaf in ("beta", "log_amplitude") else 1.0
 
 
 class Volume(AbstractObject):
@@ -114,6 +126,11 @@ class Volume(AbstractObject):
         return Volume(DeltaBeta(*leaves), self.voxel, self.wavelength, self.slab_voxels, self.width)
 
     @property
+    def pixel_units(self) -> bool:
+        """Whether k = 1 per voxel: no energy is known, and δ is a phase per voxel."""
+        return bool(np.isclose(self.scale, 1.0))
+
+    @property
     def scale(self) -> float:
         """k times the edge of a voxel: phase of one voxel per δ."""
         return 2 * np.pi / self.wavelength * self.voxel
@@ -136,3 +153,15 @@ class Volume(AbstractObject):
 
         log_amplitude, phase = self.parametrization.exponent(collect, self.scale)
         return Slabs(log_amplitude, phase, self.slab_voxels * self.voxel)
+
+    def typical(self, leaf: str) -> float:
+        """δ of water, r_e λ² n_e / 2π (Henke et al. 1993), and a tenth of it for β.
+
+        In pixel units, where nothing is known of the matter, one radian over the whole depth.
+        """
+        if self.pixel_units:
+            delta = 1 / jax.tree.leaves(self.parametrization)[0].shape[0]
+        else:
+            delta = 2.8179403e-15 * self.wavelength**2 * 3.343e29 / (2 * np.pi)
+        delta *= self.scale if leaf in ("phase", "log_amplitude") else 1.0
+        return delta * (_ABSORPTION if leaf in ("beta", "log_amplitude") else 1.0)

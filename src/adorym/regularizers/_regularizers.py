@@ -29,6 +29,8 @@ class AbstractRegularizer(eqx.Module):
     Attributes:
         where: path of the leaf, such as "object.delta".
         weight: strength, nats per unit of the penalty.
+        scale: size of a typical value, in which the leaf is measured; 0 is decided from the sample (for δ, that of
+            water; see `AbstractObject.typical`).
 
     Example:
         >>> issubclass(Tikhonov, AbstractRegularizer)
@@ -37,6 +39,7 @@ class AbstractRegularizer(eqx.Module):
 
     where: eqx.AbstractVar[str]
     weight: eqx.AbstractVar[float]
+    scale: eqx.AbstractVar[float]
 
     @abc.abstractmethod
     def __call__(self, leaf: Leaf) -> Float[Array, ""]:
@@ -51,13 +54,13 @@ class Tikhonov(AbstractRegularizer):
     """½ weight Σ (x / scale)²: values stay small.
 
     Example:
-        >>> float(Tikhonov("object.delta", 2.0)(jnp.array([3.0])))
+        >>> float(Tikhonov("object.delta", 2.0, 1.0)(jnp.array([3.0])))
         9.0
     """
 
     where: str = eqx.field(static=True)
     weight: float = eqx.field(static=True)
-    scale: float = eqx.field(static=True, default=1.0)
+    scale: float = eqx.field(static=True, default=0.0)
 
     def __call__(self, leaf: Leaf) -> Float[Array, ""]:
         """See `AbstractRegularizer`."""
@@ -71,17 +74,16 @@ class Tikhonov(AbstractRegularizer):
 class L1(AbstractRegularizer):
     """weight Σ √((x / scale)² + ε²) - ε: few values differ from zero.
 
-    Attributes:
-        scale: the size of a typical value; the corner of the modulus is rounded below a hundredth of it.
+    The corner of the modulus is rounded below a hundredth of the scale.
 
     Example:
-        >>> round(float(L1("object.delta", 2.0)(jnp.array([3.0, 0.0]))), 1)
+        >>> round(float(L1("object.delta", 2.0, 1.0)(jnp.array([3.0, 0.0]))), 1)
         6.0
     """
 
     where: str = eqx.field(static=True)
     weight: float = eqx.field(static=True)
-    scale: float = eqx.field(static=True, default=1.0)
+    scale: float = eqx.field(static=True, default=0.0)
 
     def __call__(self, leaf: Leaf) -> Float[Array, ""]:
         """See `AbstractRegularizer`."""
@@ -95,17 +97,16 @@ class L1(AbstractRegularizer):
 class TotalVariation(AbstractRegularizer):
     """weight Σ √(|∇x / scale|² + ε²) - ε: regions of one value with sharp borders (Rudin, Osher, Fatemi 1992).
 
-    Attributes:
-        scale: the height of a typical step; steps below a hundredth of it are smoothed like noise.
+    Steps below a hundredth of the scale are smoothed like noise.
 
     Example:
-        >>> round(float(TotalVariation("object.delta", 1.0)(jnp.array([0.0, 0.0, 5.0]))), 1)
+        >>> round(float(TotalVariation("object.delta", 1.0, 1.0)(jnp.array([0.0, 0.0, 5.0]))), 1)
         5.0
     """
 
     where: str = eqx.field(static=True)
     weight: float = eqx.field(static=True)
-    scale: float = eqx.field(static=True, default=1.0)
+    scale: float = eqx.field(static=True, default=0.0)
 
     def __call__(self, leaf: Leaf) -> Float[Array, ""]:
         """See `AbstractRegularizer`."""

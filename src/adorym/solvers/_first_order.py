@@ -39,8 +39,8 @@ class FirstOrder(AbstractSolver):
     """Adam on batches, in units measured from the data.
 
     Attributes:
-        views_per_batch: views in one step.
-        frames_per_batch: frames of each view in one step.
+        views_per_batch: views in one step; 0 is decided from the data.
+        frames_per_batch: frames of each view in one step; 0 is decided from the data.
         rate: length of the first steps in units of the one that the Gauss-Newton model finds best.
         memory: decay of the running mean of squares.
 
@@ -49,8 +49,8 @@ class FirstOrder(AbstractSolver):
         1.0
     """
 
-    views_per_batch: int = eqx.field(static=True, default=1)
-    frames_per_batch: int = eqx.field(static=True, default=64)
+    views_per_batch: int = eqx.field(static=True, default=0)
+    frames_per_batch: int = eqx.field(static=True, default=0)
     rate: float = eqx.field(static=True, default=1.0)
     memory: float = eqx.field(static=True, default=0.99)
 

@@ -40,8 +40,8 @@ class GaussNewton(AbstractSolver):
     """Damped Gauss-Newton over all data.
 
     Attributes:
-        views_per_batch: views whose frames are computed in one kernel call.
-        frames_per_batch: frames of each view in one kernel call.
+        views_per_batch: views whose frames are computed in one kernel call; 0 is decided from the data.
+        frames_per_batch: frames of each view in one kernel call; 0 is decided from the data.
         iterations: most conjugate-gradient iterations in one step.
         tolerance: residual, relative to the gradient, at which they stop.
 
@@ -50,8 +50,8 @@ class GaussNewton(AbstractSolver):
         10
     """
 
-    views_per_batch: int = eqx.field(static=True, default=8)
-    frames_per_batch: int = eqx.field(static=True, default=64)
+    views_per_batch: int = eqx.field(static=True, default=0)
+    frames_per_batch: int = eqx.field(static=True, default=0)
     iterations: int = eqx.field(static=True, default=10)
     tolerance: float = eqx.field(static=True, default=0.03)
 

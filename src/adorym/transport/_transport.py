@@ -46,6 +46,17 @@ def crop(field: Array, shape: tuple[int, int]) -> Array:
     return field[..., top : top + my, left : left + mx]
 
 
+def crop_frequencies(field: Array, shape: tuple[int, int]) -> Array:
+    """The middle of the last two axes about the index N//2.
+
+    Example:
+        >>> crop_frequencies(jnp.arange(4.0)[None], (1, 3)).tolist()
+        [[1.0, 2.0, 3.0]]
+    """
+    top, left = (n // 2 - m // 2 for n, m in zip(field.shape[-2:], shape, strict=True))
+    return field[..., top : top + shape[0], left : left + shape[1]]
+
+
 class InFocus(AbstractTransport):
     """The detector sees the exit wave itself: projection images, the far end of a lens.
 
@@ -102,17 +113,23 @@ class NearField(AbstractTransport):
 class FarField(AbstractTransport):
     """Fraunhofer diffraction, the zero frequency at index N//2.
 
+    Attributes:
+        frame: number of recorded pixels (y, x) about the zero frequency; `None` for all that the grid has.
+
     Example:
         >>> wave = Wave(jnp.ones((1, 1, 4, 4), complex), 1e-9, 1e-10)
         >>> float(FarField().carry(wave, 0.0, jnp.array([0])).intensity[0, 0, 2, 2])
         16.0
     """
 
+    frame: tuple[int, int] | None = eqx.field(static=True, default=None)
+
     def carry(self, wave: Wave, origin: float, frames: Int[Array, "frame"]) -> Wave:
         """See `AbstractTransport.carry`."""
         ny, nx = wave.shape
+        frame = self.frame or wave.shape
         if ny % 2 or nx % 2:
-            return wave.with_field(centre_frequencies(fft2(wave.field)))
+            return wave.with_field(crop_frequencies(centre_frequencies(fft2(wave.field)), frame))
         # alternating signs before the transform move the zero frequency to N/2 without moving memory
         sign = jnp.asarray((-1.0) ** np.add.outer(np.arange(ny), np.arange(nx)), wave.field.real.dtype)
-        return wave.with_field(fft2(wave.field * sign))
+        return wave.with_field(crop_frequencies(fft2(wave.field * sign), frame))

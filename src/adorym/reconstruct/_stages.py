@@ -1,0 +1,87 @@
+"""A reconstruction as a list of stages, and the defaults for each technique."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import jax
+
+from adorym._core import JobError
+from adorym.data import Dataset
+from adorym.experiment import Experiment
+from adorym.problem import Problem
+from adorym.solvers import AbstractSolver, FirstOrder
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """Which leaves move, by which solver, for how long.
+
+    Attributes:
+        free: paths of the parts of the model to refine.
+        solver: what moves them.
+        epochs: how often the data are seen (first order), or how many steps over all of them (Gauss-Newton).
+
+    Example:
+        >>> Stage(("object",), FirstOrder(), epochs=10).epochs
+        10
+    """
+
+    free: tuple[str, ...]
+    solver: AbstractSolver
+    epochs: int
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or not self.free:
+            raise JobError(f"A stage needs epochs >= 1 (it has {self.epochs}) and at least one path in free.")
+
+
+def batch_sizes(dataset: Dataset, views: int, frames: int) -> tuple[int, int]:
+    """Views and frames of one batch; 0 is chosen: whole views of a full field, a share of the frames of a scan.
+
+    Example:
+        >>> from adorym.experiment import plan_holography
+        >>> batch_sizes(plan_holography((8, 8), pixel=2e-9, energy=1e3, distances=(1e-7,), views=30), 0, 0)
+        (2, 1)
+    """
+    all_views, all_frames = dataset.frames.shape[:2]
+    devices = jax.local_device_count()
+    if dataset.positions is None:
+        return views or min(all_views, 2 * -(-devices // 2)), frames or all_frames
+    share = all_frames if all_views > 1 else max(8, all_frames // 12)
+    wanted = min(all_frames, 128, share)
+    return views or 1, frames or min(all_frames, -(-wanted // devices) * devices)
+
+
+def with_batches(stage: Stage, dataset: Dataset) -> Stage:
+    """The stage with its solver's batch sizes decided.
+
+    Example:
+        >>> from adorym.experiment import plan_holography
+        >>> plan = plan_holography((8, 8), pixel=2e-9, energy=1e3, distances=(1e-7,), views=30)
+        >>> with_batches(Stage(("object",), FirstOrder(), 1), plan).solver.frames_per_batch
+        1
+    """
+    views, frames = batch_sizes(dataset, stage.solver.views_per_batch, stage.solver.frames_per_batch)
+    solver = dataclasses.replace(stage.solver, views_per_batch=views, frames_per_batch=frames)
+    return dataclasses.replace(stage, solver=solver)
+
+
+def with_scales(problem: Problem, model: Experiment) -> Problem:
+    """The problem with the scale of every regulariser decided.
+
+    Example:
+        >>> from adorym.experiment import holography, plan_holography
+        >>> from adorym.likelihoods import Poisson
+        >>> from adorym.regularizers import Tikhonov
+        >>> plan = plan_holography((8, 8), pixel=2e-9, energy=1e3, distances=(1e-7,), views=30)
+        >>> problem = Problem(Poisson(), ("object",), regularizers=(Tikhonov("object.delta", 1.0),))
+        >>> round(with_scales(problem, holography(plan)).regularizers[0].scale * 1e4, 2)
+        2.3
+    """
+    decided = []
+    for regularizer in problem.regularizers:
+        part, _, leaf = regularizer.where.partition(".")
+        scale = model.object.typical(leaf) if part == "object" else 1.0
+        decided.append(regularizer if regularizer.scale else dataclasses.replace(regularizer, scale=scale))
+    return dataclasses.replace(problem, regularizers=tuple(decided))

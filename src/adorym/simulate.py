@@ -1,0 +1,165 @@
+"""Measurements of a known sample, computed on a grid finer than the one they will be reconstructed on.
+
+A reconstruction tested on data that its own model made on its own grid proves little (the "inverse crime"). Here the
+sample, the wave and the slabs are `refine` times finer than the detector's sampling, and the counts are those of real
+pixels, summed over the finer ones; noise is Poisson's.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import PyTree
+
+from adorym._core import DataError
+from adorym.data import ArrayFrames, Dataset
+from adorym.detectors import Detector
+from adorym.experiment import EXPERIMENTS, Experiment, PlannedFrames
+from adorym.objects import Image, LogAmplitudePhase, Volume
+from adorym.transport import FarField
+
+
+def simulate(
+    plan: Dataset,
+    delta: np.ndarray,
+    beta: np.ndarray,
+    *,
+    refine: int = 1,
+    slab_voxels: int = 1,
+    noise: bool = True,
+    seed: int = 0,
+    advance: Callable[[int], None] = lambda view: None,
+) -> Dataset:
+    """The frames of a plan, as they would be measured of a sample.
+
+    Args:
+        plan: geometry, illumination and photons, without frames.
+        delta: δ on voxels of `plan.pixel / refine`, `(z, y, x)`; a thin sample has one voxel along z.
+        beta: β, the same shape.
+        refine: how many times finer the sample and the wave are than the plan's pixel.
+        slab_voxels: fine voxels along the beam in one slab.
+        noise: whether photons are counted, or their expected number is given.
+        seed: of the noise.
+        advance: told after each view, for a progress display.
+
+    Returns:
+        The plan with frames in memory.
+
+    Raises:
+        DataError: the sample's shape does not fit the plan.
+
+    Example:
+        >>> from adorym.experiment import plan_holography
+        >>> plan = plan_holography((8, 8), pixel=2e-9, energy=1e3, distances=(1e-7,), views=2, photons=100.0)
+        >>> vacuum = np.zeros((16, 16, 16))
+        >>> frames = simulate(plan, vacuum, vacuum, refine=2, noise=False).frames.read(0, np.array([0]))
+        >>> bool(np.allclose(frames, 100.0, rtol=1e-4))
+        True
+    """
+    experiment = fine_experiment(plan, delta, beta, refine=refine, slab_voxels=slab_voxels)
+    generator = np.random.default_rng(seed)
+    frames = []
+    for view, expected in enumerate(_expected(experiment, plan)):
+        frames.append(generator.poisson(expected).astype(np.float32) if noise else expected.astype(np.float32))
+        advance(view)
+    notes = {**plan.notes, "simulated": f"grid {refine} times finer, slabs of {slab_voxels} voxels, seed {seed}"}
+    return dataclasses.replace(plan, frames=ArrayFrames(np.stack(frames)), source="simulation", notes=notes)
+
+
+def fine_experiment(plan: Dataset, delta: np.ndarray, beta: np.ndarray, *, refine: int, slab_voxels: int) -> Experiment:
+    """The experiment that a plan describes, on a finer grid, with a known sample in it.
+
+    Example:
+        >>> from adorym.experiment import plan_holography
+        >>> plan = plan_holography((8, 8), pixel=2e-9, energy=1e3, distances=(1e-7,), views=2)
+        >>> vacuum = np.zeros((16, 16, 16))
+        >>> fine_experiment(plan, vacuum, vacuum, refine=2, slab_voxels=4).grid.pixel
+        1e-09
+    """
+    fine = _finer(plan, refine)
+    settings = {} if plan.technique in ("tomography", "cdi") else {"slab_voxels": slab_voxels}
+    if plan.technique == "ptychography" and delta.shape[0] > 1:
+        settings["object_size"] = delta.shape[2]
+    experiment = EXPERIMENTS[plan.technique](fine, **settings)
+    recorded = plan.frames.shape[2:]
+    far = plan.regime == "far field"
+    experiment = eqx.tree_at(lambda e: e.object, experiment, _sample(experiment, delta, beta))
+    if far:
+        return eqx.tree_at(lambda e: e.transport, experiment, FarField(recorded))
+    return eqx.tree_at(lambda e: e.detector, experiment, Detector.ideal(binning=refine))
+
+
+def _finer(plan: Dataset, refine: int) -> Dataset:
+    views, frames, ny, nx = plan.frames.shape
+    far = plan.regime == "far field"
+    probe = plan.probe if plan.probe is None or refine == 1 else _finer_probe(plan.probe, refine)
+    # full-field photons count per pixel, and a fine pixel catches fewer
+    photons = plan.photons if far or plan.photons is None else plan.photons / refine**2
+    shape = (views, frames, ny * refine, nx * refine)
+    return dataclasses.replace(
+        plan, frames=PlannedFrames(shape), pixel=plan.pixel / refine, probe=probe, photons=photons
+    )
+
+
+def _finer_probe(probe: np.ndarray, refine: int) -> np.ndarray:
+    """The same band-limited field on a finer grid over the same width, about the same centre."""
+    modes, ny, nx = probe.shape
+    spectrum = np.fft.fftshift(np.fft.fft2(probe, norm="ortho"), axes=(1, 2))
+    pads = [(0, 0)]
+    for n in (ny, nx):
+        extra = n * refine - n
+        before = (n * refine) // 2 - n // 2
+        pads.append((before, extra - before))
+    padded = np.pad(spectrum, pads)
+    # the first fine pixel's middle lies (refine - 1) / 2 fine pixels before the first coarse one's
+    ramps = [np.exp(-2j * np.pi * np.fft.fftshift(np.fft.fftfreq(n * refine)) * (refine - 1) / 2) for n in (ny, nx)]
+    return np.fft.ifft2(np.fft.ifftshift(padded * ramps[0][:, None] * ramps[1], axes=(1, 2)), norm="ortho")
+
+
+def _sample(experiment: Experiment, delta: np.ndarray, beta: np.ndarray) -> Volume | Image:
+    sample = experiment.object
+    if isinstance(sample, Volume):
+        depth, width, height = jax.tree.leaves(sample.parametrization)[0].shape
+        if delta.shape[1] != height or delta.shape[0] != delta.shape[2] or delta.shape[2] > width:
+            raise DataError(
+                f"The sample has {delta.shape} voxels (z, y, x), and the refined plan a field of {height} x {width}: "
+                "give the phantom the plan's size times the refinement."
+            )
+        pad = [
+            ((width - n) // 2, width - n - (width - n) // 2) if axis != 1 else (0, 0)
+            for axis, n in enumerate(delta.shape)
+        ]
+        return sample.filled(np.pad(delta, pad), np.pad(beta, pad))
+    scale = 2 * np.pi / experiment.grid.wavelength * experiment.grid.pixel
+    shape = jax.tree.leaves(sample.parametrization)[0].shape
+    leaves = []
+    for projected in (-scale * beta.sum(0), -scale * delta.sum(0)):
+        pads = [((n - m) // 2, n - m - (n - m) // 2) for n, m in zip(shape, projected.shape, strict=True)]
+        if min(min(pad) for pad in pads) < 0:
+            raise DataError(
+                f"The sample has {projected.shape} pixels and the scan covers {shape}: make the sample smaller or the "
+                "scan's field larger."
+            )
+        leaves.append(jnp.asarray(np.pad(projected, pads), jnp.zeros(()).dtype))
+    return Image(LogAmplitudePhase(*leaves))
+
+
+@eqx.filter_jit
+def _predict(experiment: Experiment, view: PyTree, frames: PyTree) -> PyTree:
+    return experiment.predict_view(view, frames)
+
+
+def _expected(experiment: Experiment, plan: Dataset, at_once: int = 32) -> Iterator[np.ndarray]:
+    """Expected counts view by view, a few frames at a time."""
+    views, frames = plan.frames.shape[:2]
+    for view in range(views):
+        parts = []
+        for start in range(0, frames, at_once):
+            chosen = np.minimum(np.arange(start, start + min(at_once, frames)), frames - 1)
+            parts.append(np.asarray(_predict(experiment, jnp.asarray(view), jnp.asarray(chosen)))[: frames - start])
+        yield np.concatenate(parts)
