@@ -1,0 +1,30 @@
+"""Reading and writing: measurements, results, checkpoints. Nothing below this package opens a file."""
+
+from adorym.io._arrays import read_arrays as read_arrays
+from adorym.io._arrays import write_arrays as write_arrays
+from adorym.io._atomic import atomic_path as atomic_path
+from adorym.io._atomic import write_atomic as write_atomic
+from adorym.io._checkpoint import Checkpoint as Checkpoint
+from adorym.io._checkpoint import LatestCheckpoint as LatestCheckpoint
+from adorym.io._checkpoint import latest_checkpoint as latest_checkpoint
+from adorym.io._checkpoint import read_checkpoint as read_checkpoint
+from adorym.io._checkpoint import write_checkpoint as write_checkpoint
+from adorym.io._describe import describe as describe
+from adorym.io._export import export_run as export_run
+from adorym.io._formats import FORMATS as FORMATS
+from adorym.io._formats import Format as Format
+from adorym.io._formats import find_format as find_format
+from adorym.io._formats import read_dataset as read_dataset
+from adorym.io._nexus import Truth as Truth
+from adorym.io._nexus import read_truth as read_truth
+from adorym.io._nexus import write_dataset as write_dataset
+from adorym.io._omezarr import ImageResult as ImageResult
+from adorym.io._omezarr import VolumeResult as VolumeResult
+from adorym.io._omezarr import read_image as read_image
+from adorym.io._omezarr import read_volume as read_volume
+from adorym.io._omezarr import write_image as write_image
+from adorym.io._omezarr import write_volume as write_volume
+from adorym.io._overrides import Overrides as Overrides
+from adorym.io._run_folder import RunFolder as RunFolder
+from adorym.io._validate import validate as validate
+from adorym.io._validate import validate_metadata as validate_metadata
