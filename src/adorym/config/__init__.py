@@ -2,7 +2,8 @@
 
 The schema is the signature of each registered constructor. `load_job` reads a file, `resolve` checks it against the
 registries and fills in every default, `entries` hands its tables over as arguments, and `dumps` writes it down again.
-Nothing here imports JAX.
+Nothing here imports JAX but
+`registries`, when it is called.
 """
 
 from adorym.config._document import explain as explain
@@ -13,6 +14,8 @@ from adorym.config._job import Job as Job
 from adorym.config._job import apply_sets as apply_sets
 from adorym.config._job import load_job as load_job
 from adorym.config._job import parse_job as parse_job
+from adorym.config._registries import Output as Output
+from adorym.config._registries import registries as registries
 from adorym.config._resolve import Entry as Entry
 from adorym.config._resolve import Registries as Registries
 from adorym.config._resolve import ResolvedJob as ResolvedJob

@@ -30,7 +30,8 @@ def schema_markdown(registries: Registries) -> str:
         if section.about:
             parts.append(section.about)
         if section.common is not None:
-            parts.extend(part for part in (_summary(section.common), _table(section.fields(section.common))) if part)
+            about = "" if isinstance(section.common, tuple) else _summary(section.common)
+            parts.extend(part for part in (about, _table(section.fields(section.common))) if part)
         for kind, constructor in section.kinds.items():
             default = " (taken if none is named)" if kind == section.default else ""
             parts.append(f'### `{section.selector} = "{kind}"`{default}')
@@ -70,8 +71,10 @@ def explain(registries: Registries, kind: str) -> str:
     return "\n".join(found)
 
 
-def _lines(title: str, constructor: Constructor | None, section: Section) -> str:
-    about = section.about if constructor is None else _summary(constructor) or section.about
+def _lines(title: str, constructor: Constructor | tuple[Constructor, ...] | None, section: Section) -> str:
+    about = section.about
+    if constructor is not None and not isinstance(constructor, tuple):
+        about = _summary(constructor) or section.about
     lines = [f"{title}: {about}" if about else title]
     for name, field in _rows(section.fields(constructor)):
         meaning = f"; {field.doc}" if field.doc else ""

@@ -22,8 +22,8 @@ class Section:
 
     Attributes:
         kinds: the constructors by name; empty where there is nothing to choose.
-        common: a function whose parameters are keys beside the constructor's own (a stage's `free`, `steps`), or
-            all there is where `kinds` is empty.
+        common: a function, or several, whose parameters are keys beside the constructor's own (a stage's `free`,
+            `steps`), or all there is where `kinds` is empty.
         selector: the key that names the constructor.
         default: the kind taken when the table names none.
         many: whether it is a list, `[[name]]`.
@@ -38,7 +38,7 @@ class Section:
     """
 
     kinds: Mapping[str, Constructor] = dataclasses.field(default_factory=dict)
-    common: Constructor | None = None
+    common: Constructor | tuple[Constructor, ...] | None = None
     selector: str = "kind"
     default: str | None = None
     many: bool = False
@@ -46,9 +46,10 @@ class Section:
     given: tuple[str, ...] = ()
     about: str = ""
 
-    def fields(self, constructor: Constructor | None) -> tuple[Field, ...]:
+    def fields(self, constructor: Constructor | tuple[Constructor, ...] | None) -> tuple[Field, ...]:
         """The keys that one of the constructors (or `common`) may be given."""
-        return () if constructor is None else describe(constructor, self.given)
+        constructors = constructor if isinstance(constructor, tuple) else (constructor,)
+        return tuple(field for one in constructors if one is not None for field in describe(one, self.given))
 
     def head(self, name: str) -> str:
         """How the table's head is written."""
@@ -58,13 +59,16 @@ class Section:
 Registries: TypeAlias = Mapping[str, Section]
 
 
-def header(*, version: int, seed: int = 0, precision: Literal[32, 64] = 32, folder: Path | None = None) -> None:
+def header(
+    *, version: int, seed: int = 0, precision: Literal[32, 64] = 32, devices: int = 0, folder: Path | None = None
+) -> None:
     """The keys before the first table.
 
     Args:
         version: the version of the job's format.
         seed: the seed of everything random.
         precision: bits of a real number in the computation.
+        devices: number of devices that share the work; 0 takes all there are (on a CPU one for each core).
         folder: what file paths are relative to; the job file's folder if left out.
     """
 
@@ -229,7 +233,8 @@ def _resolve_table(table: Mapping[str, Any], section: Section, place: Place) -> 
 
 def _entry(table: Mapping[str, Any], section: Section, place: Place) -> Entry:
     if not section.kinds:
-        assert section.common is not None, f"section {place.path} has neither kinds nor common keys"
+        if section.common is None or isinstance(section.common, tuple):
+            raise TypeError(f"section {place.path} has no kinds, so it needs one function in common")
         return Entry(place.path, "", section.common, read_fields(section.fields(section.common), table, place), {})
     kind = table.get(section.selector, section.default)
     if kind is None:

@@ -50,6 +50,23 @@ class RunFolder:
         self.path = path
         self._lock = lock
 
+    @staticmethod
+    def check_free(path: str | os.PathLike[str], *, replace: bool = False) -> None:
+        """Refuse a place where something of value would be lost or mixed, before any work is done for it.
+
+        Args:
+            path: where a run is to be created.
+            replace: whether a previous run may be replaced.
+
+        Raises:
+            JobError: as `create`.
+
+        Example:
+            >>> import tempfile
+            >>> RunFolder.check_free(tempfile.mkdtemp())
+        """
+        _check_free(Path(path), replace)
+
     @classmethod
     def create(cls, path: str | os.PathLike[str], job: str, *, replace: bool = False) -> RunFolder:
         """A new run, its lock taken and its resolved job written.
@@ -334,7 +351,7 @@ def _check_free(folder: Path, replace: bool) -> None:
         raise JobError(f"{folder} is not empty and not a run: give the run another folder with -o.")
     if not replace:
         raise JobError(
-            f"{folder} already holds a run: continue it with `adorym resume {folder}`, replace it with --replace, "
+            f"{folder} already holds a run: continue it with `adorym resume {folder}`, replace it with --overwrite, "
             "or give the new run another folder with -o."
         )
 

@@ -1,0 +1,3 @@
+"""The command line: a job and a data file in, a RUN folder out."""
+
+from adorym.cli._main import main as main

@@ -1,0 +1,66 @@
+"""What a job takes where it does not say: kinds by technique, stages, constraints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from adorym.data import Dataset
+
+
+def is_volume(dataset: Dataset) -> bool:
+    """Whether the object is a volume: several angles, or a technique that is about volumes."""
+    if dataset.technique == "cdi":
+        return False
+    return dataset.technique != "ptychography" or len(np.unique(dataset.angles)) > 1
+
+
+def filled(tables: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
+    """The job's tables with the sections that depend on the data."""
+    tables = dict(tables)
+    tables["experiment"] = {"kind": dataset.technique, **tables.get("experiment", {})}
+    scanned = tables["experiment"]["kind"] in ("ptychography", "cdi")
+    tables["likelihood"] = {"kind": "amplitude" if scanned else "poisson", **tables.get("likelihood", {})}
+    constraints = default_constraints(dataset, tables["experiment"])
+    if constraints:
+        tables.setdefault("constraints", constraints)
+    tables.setdefault("stages", default_stages(dataset))
+    return tables
+
+
+def default_stages(dataset: Dataset) -> list[dict[str, Any]]:
+    """Stages that suit the technique."""
+    if dataset.technique == "cdi":
+        return [_first_order(["object"], 500)]
+    if dataset.technique == "ptychography" and is_volume(dataset):
+        return [_first_order(["object"], 20)]
+    if dataset.technique == "ptychography":
+        # With a probe that is only guessed, the object has to take a first shape before the two can be told apart.
+        return [_first_order(["object"], 10), _first_order(["object", "probe"], 190)]
+    return [{"solver": "gauss-newton", "free": ["object"], "epochs": 10}]
+
+
+def _first_order(free: list[str], epochs: int) -> dict[str, Any]:
+    return {"solver": "first order", "free": free, "epochs": epochs}
+
+
+def default_constraints(dataset: Dataset, experiment: dict[str, Any]) -> list[dict[str, Any]]:
+    """Matter in vacuum or air has δ, β >= 0."""
+    if dataset.pixel_units or not is_volume(dataset):
+        return []
+    usual = "fixed ratio" if experiment["kind"] == "tomography" else "delta beta"
+    leaves = {"delta beta": ("delta", "beta"), "fixed ratio": ("delta",)}
+    kept = leaves.get(experiment.get("parametrization", usual), ())
+    return [{"kind": "non-negative", "where": f"object.{leaf}"} for leaf in kept]
+
+
+def guessed_photons(dataset: Dataset) -> float | None:
+    """Photons of an incident plane wave that nobody told: the middle of what a mostly empty field shows."""
+    lit = dataset.probe is not None or dataset.flat is not None or dataset.positions is not None
+    if dataset.photons is not None or lit:
+        return None
+    views = np.unique(np.linspace(0, dataset.frames.shape[0] - 1, 8).astype(int))
+    frames = np.concatenate([dataset.frames.read(int(view), np.arange(dataset.frames.shape[1])) for view in views])
+    pixels = frames[:, dataset.mask]
+    return float(np.mean(pixels, dtype=np.float64) if dataset.regime == "far field" else np.median(pixels))

@@ -1,0 +1,139 @@
+"""How good a run is on its way: the fit to the data at steps that only the number of steps decides, and at the end."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from adorym._core import Batch
+
+if TYPE_CHECKING:
+    from adorym.data import Dataset
+    from adorym.experiment import Experiment
+    from adorym.problem import Fit, Problem
+    from adorym.reconstruct import Task
+
+_COST = 0.1
+"""Part of a run's work that looking at itself may take."""
+
+_PASS, _MANY_PASSES = 3.5, 20.0
+"""Work of an epoch in units of one evaluation: with gradients, and where a solver goes over the data many times."""
+
+_MEMORY = 1 << 30
+
+
+class Evaluator:
+    """Measures the fit, and the error where the truth is known.
+
+    On the way a part of the data is looked at, the same every time, so that it costs no more than a tenth of the run;
+    at the start and at the end it is all of them.
+
+    Args:
+        task: what is run.
+        evaluations: how often to look, the end included.
+        error: the error of a model against the truth, if known.
+    """
+
+    def __init__(self, task: Task, evaluations: int, error: Callable[[Experiment], float] | None) -> None:
+        self.task, self.error = task, error
+        total = sum(task.steps())
+        count = min(evaluations, total)
+        self.steps = frozenset(round(total * (i + 1) / count) for i in range(count))
+        per_epoch = [stage.solver.steps_per_epoch(task.feed(i)) for i, stage in enumerate(task.stages)]
+        passes = sum(
+            stage.epochs * (_PASS if steps > 1 else _MANY_PASSES)
+            for stage, steps in zip(task.stages, per_epoch, strict=True)
+        )
+        share = min(1.0, _COST * passes / count)
+        held = np.zeros(task.dataset.weights.shape, bool) if task.held_out is None else task.held_out
+        used = task.dataset.weights > 0
+        self._everything = {"": used & ~held, "held_out_": used & held}
+        self._samples = {name: _spread(frames, share) for name, frames in self._everything.items()}
+        self._kept: dict[str, list[Batch]] = {}
+
+    def look(self, model: Experiment, problem: Problem, *, whole: bool) -> dict[str, float]:
+        """Misfit, reduced χ² and error, by the names they have in `metrics.jsonl`."""
+        found: dict[str, float] = {}
+        for name in self._everything:
+            batches = self._batches(name, whole)
+            fit = fit_of(problem, model, batches)
+            if fit is not None:
+                found[f"{name}misfit"] = float(fit.misfit / fit.counts)
+                found[f"{name}reduced_chi2"] = float(fit.chi_squared / fit.pixels)
+        chosen = self._everything if whole else self._samples
+        found["share"] = float(chosen[""].sum() / self._everything[""].sum())
+        if self.error is not None:
+            found["error"] = self.error(model)
+        return found
+
+    def misfit(self, model: Experiment, problem: Problem) -> float:
+        """The misfit of a model to all the data that are fitted."""
+        fit = fit_of(problem, model, self._batches("", True))
+        return math.nan if fit is None else float(fit.misfit / fit.counts)
+
+    def _batches(self, name: str, whole: bool) -> Iterable[Batch]:
+        chosen = self._everything[name] if whole else self._samples[name]
+        if whole and not np.array_equal(chosen, self._samples[name]):
+            return self._read(chosen)
+        size = 4 * int(chosen.sum()) * math.prod(self.task.dataset.frames.shape[2:])
+        if size > _MEMORY:
+            return self._read(chosen)
+        if name not in self._kept:
+            self._kept[name] = list(self._read(chosen))
+        return self._kept[name]
+
+    def _read(self, chosen: np.ndarray) -> Iterator[Batch]:
+        solver = self.task.stages[0].solver
+        return batches_of(self.task.dataset, chosen, (solver.views_per_batch, solver.frames_per_batch))
+
+
+def fit_of(problem: Problem, model: Experiment, batches: Iterable[Batch]) -> Fit | None:
+    """The sums over some batches; `None` where there are none."""
+    from adorym.problem import Fit
+
+    total: Fit | None = None
+    for batch in batches:
+        part = Fit(*(np.asarray(value, np.float64) for value in problem.fit(model, batch)))
+        total = part if total is None else Fit(*(a + b for a, b in zip(total, part, strict=True)))
+    return total
+
+
+def batches_of(dataset: Dataset, chosen: np.ndarray, sizes: tuple[int, int]) -> Iterator[Batch]:
+    """Batches of one shape that hold the chosen frames `(view, frame)` and no others."""
+    views_per_batch, frames_per_batch = (min(size, n) for size, n in zip(sizes, chosen.shape, strict=True))
+    frames = {int(view): np.flatnonzero(chosen[view]) for view in np.flatnonzero(chosen.any(axis=1))}
+    order = list(frames)
+    for first in range(0, len(order), views_per_batch):
+        group = order[first : first + views_per_batch]
+        for start in range(0, max(len(frames[view]) for view in group), frames_per_batch):
+            parts = {view: frames[view][start : start + frames_per_batch] for view in group}
+            yield _batch(dataset, parts, (views_per_batch, frames_per_batch))
+
+
+def _batch(dataset: Dataset, parts: dict[int, np.ndarray], shape: tuple[int, int]) -> Batch:
+    views = np.full(shape[0], next(iter(parts)), np.int32)
+    frames, weights = np.zeros(shape, np.int32), np.zeros(shape, np.float32)
+    counts = np.zeros((*shape, *dataset.frames.shape[2:]), np.float32)
+    for row, (view, chosen) in enumerate(parts.items()):
+        views[row] = view
+        if chosen.size:
+            frames[row, : len(chosen)] = chosen
+            weights[row, : len(chosen)] = dataset.weights[view, chosen]
+            counts[row, : len(chosen)] = dataset.frames.read(view, chosen)
+    return Batch(views, frames, weights, dataset.mask.astype(np.float32), counts)
+
+
+def _spread(frames: np.ndarray, share: float) -> np.ndarray:
+    """An even choice of about a share of the frames `(view, frame)`: whole views where there are several."""
+    if frames.shape[0] == 1:
+        return _spread(frames.T, share).T
+    views = np.flatnonzero(frames.any(axis=1))
+    count = math.ceil(share * len(views))
+    kept = np.zeros_like(frames)
+    if count:
+        chosen = views[np.linspace(0, len(views) - 1, count).round().astype(int)]
+        kept[chosen] = frames[chosen]
+    return kept

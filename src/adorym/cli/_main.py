@@ -1,0 +1,115 @@
+"""`adorym`: the commands, and what becomes of errors."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Sequence
+
+from adorym._core import AdorymError
+from adorym.cli import _compare, _demo, _export, _formats, _inspect, _reconstruct, _resume, _simulate
+
+_COMMANDS = (_simulate, _inspect, _reconstruct, _resume, _compare, _export, _formats, _demo)
+
+_DESCRIPTION = """\
+3D images of thick samples from x-ray measurements, beyond the depth of focus.
+"""
+
+_EXAMPLES = """\
+examples:
+  adorym demo                                  two microscopes look at a thick glass cone
+  adorym inspect scan.h5                       what a file holds, in physical terms
+  adorym reconstruct job.toml -o runs/scan     a report, and a volume that opens in napari
+  adorym resume runs/scan                      go on where it was stopped
+  adorym COMMAND --help                        more on a command
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line.
+
+    Args:
+        arguments: the words after `adorym`; those of the process if left out.
+
+    Returns:
+        the exit code: 0; 2 for an error that is the user's to mend; 130 or 143 where a signal stopped it; 1 for a
+        failure of the program itself.
+
+    Example:
+        >>> main(["formats", "--names"])
+        nexus
+        exchange
+        cxi
+        tiff
+        numpy
+        data exchange
+        nxtomo
+        0
+    """
+    given = _parser().parse_args(arguments)
+    try:
+        return given.run(given)
+    except AdorymError as error:
+        return _tell(str(error), 2, given.debug)
+    except KeyboardInterrupt:
+        return _tell("Stopped.", 130, given.debug)
+    except BrokenPipeError:  # the reader of our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        return _tell(f"{place}{error.strerror or error}.", 2, given.debug)
+    except Exception as error:  # noqa: BLE001 - whatever else goes wrong is ours, and is kept for a report
+        return _tell(_unexpected(error), 1, given.debug)
+
+
+def _parser() -> argparse.ArgumentParser:
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser("adorym", description=_DESCRIPTION, epilog=_EXAMPLES, formatter_class=form)
+    parser.add_argument("--version", action=_Version, help="the version, and nothing else")
+    parser.set_defaults(debug=False)
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for command in _COMMANDS:
+        name = command.__name__.rpartition("_")[2]
+        one = commands.add_parser(
+            name, help=command.SUMMARY, description=command.DESCRIPTION, epilog=command.EXAMPLES, formatter_class=form
+        )
+        command.add_arguments(one)
+        one.add_argument("--debug", action="store_true", help="show the traceback of an error")
+        one.set_defaults(run=command.run)
+    return parser
+
+
+class _Version(argparse.Action):
+    """Prints the version; the package is asked only then."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str) -> None:
+        super().__init__(option_strings, dest, nargs=0, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *rest: object) -> None:
+        import adorym
+
+        parser.exit(message=f"adorym {adorym.__version__}\n")
+
+
+def _tell(sentence: str, code: int, debug: bool) -> int:
+    from adorym.cli._console import note
+
+    if debug:
+        note(traceback.format_exc().rstrip())
+    note(f"adorym: {sentence}")
+    return code
+
+
+def _unexpected(error: Exception) -> str:
+    """A sentence for an error that nobody foresaw; its traceback goes into a file."""
+    if "RESOURCE_EXHAUSTED" in str(error) or isinstance(error, MemoryError):
+        return "There is not enough memory: set views_per_batch = 1 and a smaller frames_per_batch in [[stages]]."
+    descriptor, path = tempfile.mkstemp(prefix="adorym-", suffix=".txt")
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(traceback.format_exc())
+    kind = type(error).__name__
+    return f"This should not have happened ({kind}); please report it with the details in {path}, or add --debug."

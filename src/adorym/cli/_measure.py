@@ -1,0 +1,92 @@
+"""From the tables of a job to a measurement: read from a file, or simulated."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from adorym._core import AdorymError, DataError, JobError
+from adorym.config import Entry, Job, Registries, ResolvedJob, entries
+from adorym.data import Dataset
+from adorym.io import Truth, find_format, read_dataset, read_truth
+
+
+def with_format(job: Job) -> Job:
+    """The job with the format of its data found by looking into the file, so that its keys can be checked."""
+    table = job.tables.get("data")
+    if not isinstance(table, dict) or table.get("format", "auto") != "auto" or not isinstance(table.get("file"), str):
+        return job
+    found = find_format(job.folder / table["file"]).name
+    return dataclasses.replace(job, tables={**job.tables, "data": {**table, "format": found}})
+
+
+def check_source(job: Job, *, simulated: bool = False) -> None:
+    """A job has either a file or something to simulate."""
+    has = [name for name in ("data", "phantom", "scan") if name in job.tables]
+    if simulated and has != ["phantom", "scan"]:
+        raise JobError(f"{job.source}: to simulate, give [phantom] and [scan], and no [data].")
+    if has not in (["data"], ["phantom", "scan"]):
+        raise JobError(f"{job.source}: give [data] with a file, or both [phantom] and [scan] to simulate; not both.")
+
+
+def measurement(
+    job: ResolvedJob, registries: Registries, advance: Callable[[int, int], None] = lambda view, views: None
+) -> tuple[Dataset, Truth | None]:
+    """The job's data set, and the true object where it is known.
+
+    Args:
+        job: with its source checked.
+        registries: the sections it was resolved with.
+        advance: told views done and views in all while simulating.
+    """
+    (output,) = (entry.build() for entry in entries(job, registries, "output"))
+    told = None if output.truth is None else read_truth(output.truth)
+    if "phantom" in job.tables:
+        dataset, truth = _simulated(job, registries, advance)
+        return dataset, told or truth
+    (entry,) = entries(job, registries, "data")
+    options = {**entry.settings, **entry.arguments}
+    file = options.pop("file")
+    return read_dataset(file, format=entry.kind, options=options), told
+
+
+def truth_in(file: Path) -> bool:
+    """Whether a data file holds the true object too."""
+    with contextlib.suppress(AdorymError):
+        read_truth(file)
+        return True
+    return False
+
+
+def _simulated(
+    job: ResolvedJob, registries: Registries, advance: Callable[[int, int], None]
+) -> tuple[Dataset, Truth]:
+    (phantom,), (scan,) = entries(job, registries, "phantom"), entries(job, registries, "scan")
+    (simulate,) = entries(job, registries, "simulate")
+    refine = simulate.arguments.get("refine", 1)
+    if refine < 1:
+        raise JobError(f"simulate.refine is {refine}: give 1 or more.")
+    size, voxel = phantom.arguments["size"], phantom.arguments["voxel"]
+    finer = {**phantom.arguments, "size": size * refine, "voxel": voxel / refine}
+    sample = build(dataclasses.replace(phantom, arguments=finer))
+    field = (size, size)
+    plan = build(scan, {"shape": field, "field": field, "pixel": voxel, "energy": sample.energy})
+    views = plan.frames.shape[0]
+    given = {
+        "plan": plan, "delta": sample.delta, "beta": sample.beta, "advance": lambda view: advance(view + 1, views)
+    }  # fmt: skip
+    coarse = sample.binned(refine)
+    return build(simulate, given), Truth(coarse.delta, coarse.beta, coarse.voxel)
+
+
+def build(entry: Entry, given: dict[str, Any] | None = None) -> Any:
+    """What a table of a job describes; what its constructor refuses is an error of the job."""
+    try:
+        return entry.build(given or {})
+    except DataError as error:
+        raise JobError(f"{entry.path}: {error}") from error
+    except (ValueError, ZeroDivisionError) as error:
+        raise JobError(f"{entry.path}: {error}; correct the values in this table.") from error

@@ -1,0 +1,182 @@
+"""From a job to a task: read, fill in, build, and write every automatic decision back into the job."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from adorym._core import JobError
+from adorym.cli._defaults import filled, guessed_photons
+from adorym.cli._measure import build, check_source, measurement, truth_in, with_format
+from adorym.config import Job, Output, Registries, ResolvedJob, entries, registries, resolve
+from adorym.data import Dataset
+from adorym.io import Truth
+
+if TYPE_CHECKING:
+    from adorym.experiment import Experiment
+    from adorym.problem import Problem
+    from adorym.reconstruct import Task
+
+Advance = Callable[[int, int], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """A job ready to run.
+
+    Attributes:
+        job: with nothing left open, and with all that was decided.
+        task: what it asks for.
+        output: what to leave behind.
+        truth: the true object, where it is known.
+    """
+
+    job: ResolvedJob
+    task: Task
+    output: Output
+    truth: Truth | None
+
+
+def checked(job: Job) -> tuple[Job, Registries]:
+    """The job with the format of its data found and every key checked, before anything takes time."""
+    check_source(job)
+    job, known = with_format(job), registries()
+    open_kinds = [name for name in ("experiment", "likelihood") if "kind" not in job.tables.get(name, {"kind": ""})]
+    tables = {name: table for name, table in job.tables.items() if name not in open_kinds}
+    if "phantom" in tables:
+        tables.setdefault("simulate", {})
+        job = dataclasses.replace(job, tables={**job.tables, "simulate": tables["simulate"]})
+    resolve(dataclasses.replace(job, tables=tables), known)
+    return job, known
+
+
+def prepare(job: Job, devices: int, *, advance: Advance = lambda view, views: None) -> Prepared:
+    """Read or simulate the data and build the task.
+
+    Args:
+        job: as it was written; one that went through here before comes out the same.
+        devices: the number that share the work.
+        advance: told views done and views in all while data are simulated.
+    """
+    job, known = checked(job)
+    first = resolve(dataclasses.replace(job, tables=_of_measurement(job.tables)), known)
+    dataset, truth = measurement(first, known, advance)
+    tables = filled(_told(job, dataset), dataset)
+    photons = guessed_photons(dataset)
+    if photons:
+        dataset = dataclasses.replace(dataset, photons=photons)
+        tables["data"] = {**tables["data"], "photons": photons}
+    resolved = resolve(dataclasses.replace(job, tables=tables), known)
+    (output,) = (entry.build() for entry in entries(resolved, known, "output"))
+    if truth is None and output.truth is not None:
+        truth = measurement_truth(output)
+    task = _task(resolved, known, dataset)
+    return Prepared(resolved.decided({"devices": devices, **_decisions(task, resolved)}), task, output, truth)
+
+
+def measurement_truth(output: Output) -> Truth | None:
+    """The true object that the output table names."""
+    from adorym.io import read_truth
+
+    return None if output.truth is None else read_truth(output.truth)
+
+
+def _of_measurement(tables: dict[str, Any]) -> dict[str, Any]:
+    later = ("experiment", "likelihood", "regularizers", "constraints", "stages")
+    return {name: table for name, table in tables.items() if name not in later}
+
+
+def _told(job: Job, dataset: Dataset) -> dict[str, Any]:
+    """The tables with the truth that one of our own simulated data sets holds beside its frames."""
+    tables, output = job.tables, job.tables.get("output", {})
+    own = tables.get("data", {}).get("format") == "nexus"
+    if own and "truth" not in output and truth_in(job.folder / tables["data"]["file"]):
+        return {**tables, "output": {**output, "truth": tables["data"]["file"]}}
+    return tables
+
+
+def _task(job: ResolvedJob, known: Registries, dataset: Dataset) -> Task:
+    from adorym.reconstruct import Stage, Task
+
+    (experiment,), (likelihood,) = (entries(job, known, name) for name in ("experiment", "likelihood"))
+    (output,) = (entry.build() for entry in entries(job, known, "output"))
+    model = build(experiment, {"dataset": dataset})
+    parts = {name: entries(job, known, name) for name in ("regularizers", "constraints", "stages")}
+    for entry in (*parts["regularizers"], *parts["constraints"]):
+        _check_leaf(model, entry.arguments["where"], f"{entry.path}.where")
+    stages = []
+    for entry in parts["stages"]:
+        settings = {"free": ("object",), **entry.settings}
+        for path in settings["free"]:
+            _check_free(model, path, f"{entry.path}.free")
+        stages.append(Stage(settings["free"], build(entry), settings["epochs"]))
+    problem = _problem(build(likelihood), *([build(e) for e in parts[n]] for n in ("regularizers", "constraints")))
+    held_out = held_out_frames(dataset, output.held_out)
+    return Task(dataset, model, problem, tuple(stages), seed=job.seed, held_out=held_out)
+
+
+def _problem(likelihood: Any, regularizers: list[Any], constraints: list[Any]) -> Problem:
+    from adorym.problem import Problem
+
+    return Problem(likelihood, (), tuple(regularizers), tuple(constraints))
+
+
+def _check_free(model: Experiment, path: str, key: str) -> None:
+    from adorym._core.trees import selection
+
+    try:
+        selection(model, (path,))
+    except JobError as error:
+        raise JobError(f"{key}: {error}") from None
+
+
+def _check_leaf(model: Experiment, path: str, key: str) -> None:
+    """A regulariser or a constraint acts on one array."""
+    from adorym._core.trees import leaf_paths, resolve
+
+    _check_free(model, path, key)
+    part = resolve(model, path)
+    names = [name for name in leaf_paths(part) if name]
+    if names:
+        inner = names[0].removeprefix("parametrization.")
+        raise JobError(f'{key}: "{path}" has several parts; name one, such as "{path}.{inner}".')
+
+
+def held_out_frames(dataset: Dataset, every: int) -> np.ndarray | None:
+    """True for frames `(view, frame)` kept back: every n-th view, or every n-th frame where there is one view."""
+    if not every:
+        return None
+    views, frames = dataset.frames.shape[:2]
+    kept = np.zeros((views, frames), bool)
+    if max(views, frames) <= every:
+        raise JobError(f"output.held_out is {every}, but there are {views} views of {frames} frames: give less, or 0.")
+    if views > 1:
+        kept[every // 2 :: every] = True
+    else:
+        kept[:, every // 2 :: every] = True
+    if not np.any(dataset.weights * ~kept):
+        raise JobError("output.held_out leaves no frame to fit: choose a larger number, or 0.")
+    return kept
+
+
+def _decisions(task: Task, job: ResolvedJob) -> dict[str, Any]:
+    """What was decided while building, by the job's keys."""
+    import jax
+
+    from adorym.objects import Volume
+
+    decided: dict[str, Any] = {}
+    for i, stage in enumerate(task.stages):
+        decided[f"stages.{i}.views_per_batch"] = stage.solver.views_per_batch
+        decided[f"stages.{i}.frames_per_batch"] = stage.solver.frames_per_batch
+    for i, regularizer in enumerate(task.problem.regularizers):
+        decided[f"regularizers.{i}.scale"] = float(regularizer.scale)
+    sample, keys = task.model.object, job.tables["experiment"]
+    if isinstance(sample, Volume) and "slab_voxels" in keys:
+        decided["experiment.slab_voxels"] = sample.slab_voxels
+    if isinstance(sample, Volume) and "object_size" in keys:
+        decided["experiment.object_size"] = jax.tree.leaves(sample.parametrization)[0].shape[0]
+    return decided

@@ -1,0 +1,225 @@
+"""The life of a run: steps, records, evaluations, checkpoints, a clean stop, and the files it leaves."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from adorym._core import DataError
+from adorym.cli._console import console, note
+from adorym.cli._content import run_result
+from adorym.cli._evaluate import Evaluator
+from adorym.cli._interrupt import Interruption
+from adorym.cli._jax import prepared_jax
+from adorym.cli._measures import Agreement, agreement, volume_error
+from adorym.cli._prepare import Prepared, checked, prepare
+from adorym.cli._progress import simulation_progress
+from adorym.cli._results import (
+    environment,
+    peak_memory,
+    predicted_frames,
+    probe_of,
+    result_of,
+    write_predicted,
+    write_probe,
+    write_result,
+)
+from adorym.config import Job, dumps, load_job
+from adorym.io import Checkpoint, ImageResult, RunFolder, VolumeResult, latest_checkpoint, write_checkpoint
+from adorym.report import ReportContent, RunResult, progress_display, write_report
+
+if TYPE_CHECKING:
+    from adorym.experiment import Experiment
+    from adorym.reconstruct import Progress
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Outcome:
+    """How a run ended.
+
+    Attributes:
+        code: of the process: 0, or 128 and the number of the signal that stopped it.
+        result: what the report shows; `None` where the run was stopped.
+        summary: what `summary.json` holds.
+    """
+
+    code: int
+    result: RunResult | None = None
+    summary: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+def start_run(job: Job, folder: Path, *, overwrite: bool = False) -> Outcome:
+    """A new run in a folder that is free."""
+    RunFolder.check_free(folder, replace=overwrite)
+    with prepared_jax(*hardware(job)) as devices:
+        checked(job)
+        prepared = prepare(job, devices, advance=simulation_progress())
+        with RunFolder.create(folder, dumps(prepared.job), replace=overwrite) as run:
+            return _Session(run, prepared, None).go()
+
+
+def resume_run(folder: Path) -> Outcome:
+    """Go on with a run from its newest checkpoint that is whole, or from the start where there is none."""
+    with RunFolder.resume(folder) as run:
+        job = load_job(run.job)
+        found = latest_checkpoint(run.checkpoints)
+        for sentence in found.skipped:
+            note(sentence)
+        where = "from the start" if found.checkpoint is None else f"after step {found.checkpoint.step}"
+        note(f"{folder} goes on {where}.")
+        with prepared_jax(*hardware(job)) as devices:
+            prepared = prepare(job, devices, advance=simulation_progress())
+            return _Session(run, prepared, found.checkpoint).go()
+
+
+def hardware(job: Job) -> tuple[int, int]:
+    """Precision and devices, needed before JAX makes its first array; wrong values are refused with the other keys."""
+    precision, devices = job.tables.get("precision", 32), job.tables.get("devices", 0)
+    return (64 if precision == 64 else 32), (devices if isinstance(devices, int) and devices > 0 else 0)
+
+
+class _Session:
+    """One sitting of a run, from a checkpoint or from the start to the end or to a signal."""
+
+    def __init__(self, run: RunFolder, prepared: Prepared, checkpoint: Checkpoint | None) -> None:
+        self.run, self.prepared, self.checkpoint = run, prepared, checkpoint
+        header = {} if checkpoint is None else checkpoint.header
+        self.seconds_before, self.peak_before = header.get("seconds", 0.0), header.get("peak_memory", 0)
+        self.began = self.saved = time.monotonic()
+        self.evaluator = Evaluator(prepared.task, prepared.output.evaluations, self._error_of())
+        counts = prepared.task.steps()
+        self.total = sum(counts)
+        self.ends = {sum(counts[: i + 1]) for i in range(len(counts))}
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of the run, earlier sittings included."""
+        return self.seconds_before + time.monotonic() - self.began
+
+    def go(self) -> Outcome:
+        """Runs to the end and writes the results, or to a signal."""
+        from adorym.reconstruct import Snapshot, iterate
+
+        task, found = self.prepared.task, self.checkpoint
+        start = None if found is None else Snapshot(found.step, found.arrays)
+        self.run.cut_metrics(-1 if found is None else found.step)
+        model = task.model if found is None else _restored(task.model, found)
+        bar = progress_display(
+            self.total,
+            note,
+            console=console(errors=True),
+            title=self.run.path.name,
+            start=0 if found is None else found.step,
+        )
+        with Interruption() as asked, bar:
+            if found is None:
+                self.run.append({"step": 0, "seconds": 0.0, **self.evaluator.look(model, task.problem, whole=False)})
+            for progress in iterate(task, start):
+                model = progress.model
+                bar.update(progress.step, misfit=self._record(progress))
+                self._save(progress, stopping=bool(asked.signal))
+                if asked.signal:
+                    break
+        if asked.signal:
+            note(f"Stopped with a checkpoint; go on with: adorym resume {self.run.path}")
+            return Outcome(128 + asked.signal)
+        return self._finish(model)
+
+    def _record(self, progress: Progress) -> float | None:
+        """One line of `metrics.jsonl`; the misfit where it was measured."""
+        task, step = self.prepared.task, progress.step
+        before = sum(task.steps()[: progress.stage])
+        epoch = sum(stage.epochs for stage in task.stages[: progress.stage])
+        epoch += (step - before) / task.stages[progress.stage].solver.steps_per_epoch(progress.feed)
+        found: dict[str, float] = {}
+        if step in self.evaluator.steps:
+            found = self.evaluator.look(progress.model, task.problem, whole=step == self.total)
+        line = {"step": step, "stage": progress.stage, "epoch": epoch, "seconds": self.seconds}
+        self.run.append({**line, "objective": progress.info.value, "note": progress.info.note, **found})
+        return found.get("misfit")
+
+    def _save(self, progress: Progress, *, stopping: bool) -> None:
+        """A checkpoint, where one is due."""
+        from adorym.reconstruct import snapshot
+
+        late = time.monotonic() - self.saved >= self.prepared.output.checkpoint_seconds
+        if late or stopping or progress.step in self.ends:
+            header = {"seconds": self.seconds, "peak_memory": max(self.peak_before, peak_memory())}
+            taken = snapshot(progress)
+            write_checkpoint(self.run.checkpoints, taken.step, taken.arrays, header=header)
+            self.saved = time.monotonic()
+
+    def _finish(self, model: Experiment) -> Outcome:
+        """Measures and writes everything that is left behind, the summary last."""
+        prepared, dataset = self.prepared, self.prepared.task.dataset
+        result = result_of(model, dataset)
+        found = None if prepared.truth is None else agreement(result, prepared.truth)
+        summary = self._summary(model, found)
+        shown, probe = predicted_frames(model, dataset, prepared.output.frames), probe_of(model)
+        write_result(self.run, result)
+        if probe is not None:
+            write_probe(self.run, probe, dataset)
+        write_predicted(self.run, shown, dataset.mask)
+        records = self.run.records()
+        content = run_result(prepared, result, summary, found=found, shown=shown, records=records, probe=probe)
+        title = prepared.output.title or self.run.path.resolve().name
+        write_report(self.run.path, ReportContent(title=title, run=content, provenance=_provenance(summary)))
+        self.run.write_summary(summary)
+        return Outcome(0, content, summary)
+
+    def _summary(self, model: Experiment, found: Agreement | None) -> dict[str, Any]:
+        import equinox as eqx
+
+        task, job = self.prepared.task, self.prepared.job
+        last = [record for record in self.run.records() if record.get("step") == self.total and "misfit" in record]
+        fit = last[-1] if last else self.evaluator.look(model, task.problem, whole=True)
+        empty = eqx.tree_at(lambda one: one.object, model, task.model.object)
+        nothing = self.evaluator.misfit(empty, task.problem)
+        names = ("misfit", "reduced_chi2", "held_out_misfit", "held_out_reduced_chi2")
+        decided = {name: job.tables[name] for name in ("experiment", "regularizers", "stages") if name in job.tables}
+        return {
+            **{name: fit[name] for name in names if name in fit},
+            "relative_misfit": fit["misfit"] / nothing if nothing > 0 else None,
+            "misfit_of_empty_object": nothing,
+            **({} if found is None else found.numbers()),
+            "seconds": self.seconds,
+            "peak_memory": max(self.peak_before, peak_memory()),
+            "steps": self.total,
+            "seed": job.seed,
+            "precision": job.precision,
+            "devices": job.tables["devices"],
+            "versions": environment(),
+            "decided": decided,
+        }
+
+    def _error_of(self) -> Callable[[Experiment], float] | None:
+        """The error of a model against the truth, for the curve of the run."""
+        truth, dataset = self.prepared.truth, self.prepared.task.dataset
+        if truth is None:
+            return None
+
+        def error(model: Experiment) -> float:
+            result = result_of(model, dataset)
+            return volume_error(result, truth) if isinstance(result, VolumeResult) else agreement(result, truth).error
+
+        return error
+
+
+def _restored(model: Experiment, checkpoint: Checkpoint) -> Experiment:
+    """The model of a checkpoint."""
+    import jax
+
+    from adorym._core.trees import leaf_paths
+
+    leaves = [checkpoint.arrays.get(f"model.{path}") for path in leaf_paths(model)]
+    if any(leaf is None for leaf in leaves):
+        raise DataError(f"{checkpoint.path} belongs to another job: resume with the job the run was started with.")
+    return jax.tree.unflatten(jax.tree.structure(model), [jax.numpy.asarray(leaf) for leaf in leaves])
+
+
+def _provenance(summary: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    rows = {**summary["versions"], "seed": summary["seed"], "precision": f"{summary['precision']} bits"}
+    return tuple((name, str(value)) for name, value in rows.items())

@@ -1,0 +1,150 @@
+"""The sections of a job and the constructors each may name: the library's own registries, gathered in one place."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from adorym._core import JobError
+from adorym.config._resolve import Registries, Section
+
+
+def data(*, file: Path) -> None:
+    """A measurement that lies in a file.
+
+    Args:
+        file: the file, a folder, or a pattern such as "scan/*.tif".
+    """
+
+
+def stage(*, free: tuple[str, ...] = ("object",), epochs: int) -> None:
+    """A part of the reconstruction.
+
+    Args:
+        free: which parts of the model are refined, such as ["object", "probe"] or ["object.delta"].
+        epochs: how often the data are gone through.
+    """
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Output:
+    """What a run leaves behind, and how often it looks at itself.
+
+    Attributes:
+        title: of the report.
+        truth: the true object (HDF5 with delta and beta), where it is known.
+        held_out: every how many-th view (of a single view: frame) is kept back from the fit, to test the prediction
+            on; 0 keeps none.
+        evaluations: how often the fit to the data is measured on the way.
+        checkpoint_seconds: least time between two checkpoints.
+        frames: number of measured frames that are kept with their predictions.
+
+    Example:
+        >>> Output(held_out=5).evaluations
+        20
+    """
+
+    title: str = ""
+    truth: Path | None = None
+    held_out: int = 0
+    evaluations: int = 20
+    checkpoint_seconds: float = 30.0
+    frames: int = 3
+
+    def __post_init__(self) -> None:
+        if self.held_out < 0 or self.held_out == 1:
+            raise JobError(f"output.held_out is {self.held_out}: give 0, or 2 and more to keep every n-th view back.")
+        for name in ("evaluations", "frames"):
+            if getattr(self, name) < 1:
+                raise JobError(f"output.{name} is {getattr(self, name)}: give 1 or more.")
+
+
+def registries() -> Registries:
+    """All sections of a job. Imports the library, JAX with it, which takes about a second.
+
+    Example:
+        >>> list(registries()["likelihood"].kinds)
+        ['poisson', 'gaussian', 'amplitude']
+    """
+    from adorym.constraints import CONSTRAINTS
+    from adorym.experiment import EXPERIMENTS
+    from adorym.likelihoods import LIKELIHOODS
+    from adorym.regularizers import REGULARIZERS
+    from adorym.solvers import SOLVERS
+
+    return {
+        **_measurement_sections(),
+        "experiment": Section(
+            kinds=EXPERIMENTS,
+            given=("dataset",),
+            about="How the measurement is modelled. Left out, the kind is that of the data.",
+        ),
+        "likelihood": Section(
+            kinds=LIKELIHOODS,
+            about="The noise. Left out, it is poisson, and amplitude for ptychography and CDI.",
+        ),
+        "regularizers": Section(
+            kinds=REGULARIZERS,
+            many=True,
+            about=(
+                "What is preferred among objects that fit alike. `where` is a part of the model such as "
+                '"object.delta"; `weight` is in nats per unit of the penalty; `scale` is the size of a typical value, '
+                "and 0 decides it from the sample."
+            ),
+        ),
+        "constraints": Section(
+            kinds=CONSTRAINTS,
+            many=True,
+            about=(
+                "What always holds. Left out, δ and β of a volume in SI units are kept at or above zero; "
+                "`constraints = []` before the first table keeps none."
+            ),
+        ),
+        "stages": Section(
+            kinds=SOLVERS,
+            common=stage,
+            selector="solver",
+            default="first order",
+            many=True,
+            about="What is refined, by which solver, for how long. Left out, stages that suit the technique are taken.",
+        ),
+        "output": Section(common=Output, absent="fill"),
+    }
+
+
+def _measurement_sections() -> dict[str, Section]:
+    """Where the frames come from: a file, or a sample and a scan to simulate."""
+    from adorym.experiment import plan_holography, plan_ptychography, plan_tomography
+    from adorym.io import FORMATS, Overrides
+    from adorym.phantoms import PHANTOMS
+    from adorym.simulate import simulate
+
+    return {
+        "data": Section(
+            kinds={name: one.read for name, one in FORMATS.items()},
+            common=(data, Overrides),
+            selector="format",
+            given=("path", "overrides"),
+            about=(
+                "The measurement, and what its file lacks or says wrongly. Left out, the format is found by looking "
+                "into the file. File paths are relative to the job."
+            ),
+        ),
+        "phantom": Section(
+            kinds=PHANTOMS,
+            about=(
+                "A sample to simulate, instead of [data]. `size` and `voxel` are those of the reconstruction; the "
+                "simulation's are finer by `simulate.refine`."
+            ),
+        ),
+        "scan": Section(
+            kinds={"holography": plan_holography, "ptychography": plan_ptychography, "tomography": plan_tomography},
+            given=("shape", "field", "pixel", "energy"),
+            about="How the phantom is measured. Field, pixel and energy are the phantom's.",
+        ),
+        "simulate": Section(
+            common=simulate,
+            given=("plan", "delta", "beta", "advance"),
+            about="How the measurement of the phantom is computed.",
+        ),
+    }
