@@ -114,9 +114,12 @@ class Problem(eqx.Module):
 def _per_view(function: Any, model: PyTree, batch: Batch, *, start: PyTree) -> PyTree:
     """Sum of function(model, one view's part of the batch) over the views, one after the other."""
 
+    dtype = jnp.zeros(()).dtype  # frames are kept and sent in 32 bits, and compared in the precision of the model
+    mask = jnp.asarray(batch.mask, dtype)
+
     def body(total: PyTree, one: tuple[Array, ...]) -> tuple[PyTree, None]:
         view, frames, weights, counts = one
-        part = Batch(view, frames, weights, batch.mask, counts)
+        part = Batch(view, frames, weights.astype(dtype), mask, counts.astype(dtype))
         return jax.tree.map(jnp.add, total, function(model, part)), None
 
     total, _ = jax.lax.scan(body, start, (batch.views, batch.frames, batch.weights, batch.counts))
@@ -124,7 +127,7 @@ def _per_view(function: Any, model: PyTree, batch: Batch, *, start: PyTree) -> P
 
 
 def _weights(view: Batch) -> Float[Array, "frame y x"]:
-    return jnp.asarray(view.weights)[:, None, None] * jnp.asarray(view.mask)
+    return view.weights[:, None, None] * view.mask
 
 
 @eqx.filter_jit

@@ -99,10 +99,11 @@ def _backward(cotangent: Array, angle: Array, offset: Array, source: Size, size:
     # the inverse rotation is the rotation by -angle; the output's x index counts from the displaced axis
     laboratory_z, laboratory_x = _sample_of(z, x, -angle)
     oz, ox = _index_of(laboratory_z, laboratory_x + offset, size)
-    iz, ix = jnp.round(oz).astype(jnp.int32), jnp.round(ox).astype(jnp.int32)
+    nz, nx = jnp.round(oz), jnp.round(ox)
+    iz, ix = nz.astype(jnp.int32), nx.astype(jnp.int32)
     corners = []
     for a, b in itertools.product((-1, 0, 1), repeat=2):
-        back_z, back_x = _sample_of(iz + a - (size[0] - 1) / 2, ix + b - (size[1] - 1) / 2 - offset, angle)
+        back_z, back_x = _sample_of(nz + (a - (size[0] - 1) / 2), nx + (b - (size[1] - 1) / 2) - offset, angle)
         weight = jnp.maximum(1 - jnp.abs(back_z - z), 0) * jnp.maximum(1 - jnp.abs(back_x - x), 0)
         corners.append((iz + a, ix + b, weight))
     rows = cotangent.reshape(-1, cotangent.shape[-1])

@@ -9,6 +9,7 @@ from typing import Literal
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 Leaf = Float[Array, "*shape"]
@@ -83,12 +84,12 @@ class Support(AbstractConstraint):
     def __call__(self, leaf: Leaf) -> Leaf:
         """See `AbstractConstraint`."""
         axes = leaf.ndim if self.shape != "cylinder" else 2
-        grids = jnp.meshgrid(*[(jnp.arange(n) - (n - 1) / 2) / (n / 2) for n in leaf.shape[:axes]], indexing="ij")
-        stacked = jnp.stack(grids)
+        grids = np.meshgrid(*[(np.arange(n) - (n - 1) / 2) / (n / 2) for n in leaf.shape[:axes]], indexing="ij")
+        stacked = np.stack(grids)
         inside = (
-            jnp.all(jnp.abs(stacked) <= self.fraction, axis=0)
+            np.all(np.abs(stacked) <= self.fraction, axis=0)
             if self.shape == "box"
-            else jnp.sum(jnp.square(stacked), axis=0) <= self.fraction**2
+            else np.sum(np.square(stacked), axis=0) <= self.fraction**2
         )
         return jnp.where(inside.reshape(inside.shape + (1,) * (leaf.ndim - axes)), leaf, 0)
 

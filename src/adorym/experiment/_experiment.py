@@ -17,6 +17,7 @@ from collections.abc import Callable
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Complex, Float, Int
 
 from adorym.detectors import Detector
@@ -64,11 +65,11 @@ class Experiment(eqx.Module):
         """Expected counts of some frames of one view."""
         slabs = self.object.slabs(self.geometry.view(view))
         exit_wave = self.exit_wave(slabs, view, frames)
-        return self.detector.record(self.transport.carry(exit_wave, -slabs.first, frames))
+        return self.detector.record(self.transport.carry(exit_wave, slabs.last, frames))
 
     def exit_wave(self, slabs: Slabs, view: Int[Array, ""], frames: Int[Array, "frame"]) -> Wave:
         """The wave behind the last slab's middle, `(frame or 1, mode, y, x)`."""
-        dtype = jnp.result_type(slabs.phase.dtype, jnp.complex64)
+        dtype = np.result_type(slabs.phase.dtype, np.complex64)
         step = self._free_space(slabs.spacing, dtype)
         entrance = self._free_space(slabs.first, dtype)
         if self.geometry.scanned:

@@ -24,21 +24,28 @@ class Slabs(eqx.Module):
     Attributes:
         log_amplitude: ln |t|, `(slab, y, x)`.
         phase: arg t, `(slab, y, x)`.
-        spacing: metres from one slab's middle to the next; z = 0 is in the middle of the stack.
+        spacing: metres from one slab's middle to the next.
+        middle: z of the stack's middle in metres.
 
     Example:
-        >>> Slabs(jnp.zeros((5, 2, 2)), jnp.zeros((5, 2, 2)), 1e-8).first
+        >>> Slabs(jnp.zeros((5, 2, 2)), jnp.zeros((5, 2, 2)), 1e-8, 0.0).first
         -2e-08
     """
 
     log_amplitude: Float[Array, "slab y x"]
     phase: Float[Array, "slab y x"]
     spacing: float = eqx.field(static=True)
+    middle: float = eqx.field(static=True)
 
     @property
     def first(self) -> float:
-        """z of the first slab's middle; the last one's is its negative."""
-        return -(self.phase.shape[0] - 1) / 2 * self.spacing
+        """z of the first slab's middle."""
+        return self.middle - (self.phase.shape[0] - 1) / 2 * self.spacing
+
+    @property
+    def last(self) -> float:
+        """z of the last slab's middle."""
+        return self.middle + (self.phase.shape[0] - 1) / 2 * self.spacing
 
 
 class AbstractObject(eqx.Module):
@@ -79,7 +86,7 @@ class Image(AbstractObject):
     def slabs(self, view: View) -> Slabs:
         """See `AbstractObject.slabs`."""
         log_amplitude, phase = self.parametrization.exponent(lambda pixels: pixels, 1.0)
-        return Slabs(log_amplitude[None], phase[None], 0.0)
+        return Slabs(log_amplitude[None], phase[None], 0.0, 0.0)
 
     def typical(self, leaf: str) -> float:
         """One radian, and a tenth as much absorption."""
@@ -143,16 +150,18 @@ class Volume(AbstractObject):
     def slabs(self, view: View) -> Slabs:
         """See `AbstractObject.slabs`."""
 
-        def collect(voxels: Float[Array, "z x y"]) -> Float[Array, "slab y x"]:
-            depth = voxels.shape[0]
+        depth = jax.tree.leaves(self.parametrization)[0].shape[0]
+        missing = -depth % self.slab_voxels  # planes of vacuum that fill the outer slabs
+        before, after = missing // 2, missing - missing // 2
+
+        def collect(voxels: Float[Array, "z x y"]) -> Float[Array, "slab y width"]:
             turned = rotate(voxels, view.angle, view.axis_offset, size=(depth, self.width))
-            missing = -depth % self.slab_voxels
-            if missing:  # vacuum on both sides keeps the stack centred on the axis
-                turned = jnp.pad(turned, ((missing // 2, missing - missing // 2), (0, 0), (0, 0)))
+            turned = jnp.pad(turned, ((before, after), (0, 0), (0, 0)))
             return jnp.swapaxes(turned.reshape(-1, self.slab_voxels, *turned.shape[1:]).sum(1), 1, 2)
 
         log_amplitude, phase = self.parametrization.exponent(collect, self.scale)
-        return Slabs(log_amplitude, phase, self.slab_voxels * self.voxel)
+        middle = (after - before) / 2 * self.voxel
+        return Slabs(log_amplitude, phase, self.slab_voxels * self.voxel, middle)
 
     def typical(self, leaf: str) -> float:
         """δ of water, r_e λ² n_e / 2π (Henke et al. 1993), and a tenth of it for β.

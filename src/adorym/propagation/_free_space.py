@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex
@@ -101,8 +102,9 @@ def shift(field: Complex[Array, "*batch y x"], pixels: Array) -> Complex[Array, 
         True
     """
     ny, nx = field.shape[-2:]
-    fy, fx = (jnp.asarray(np.fft.fftfreq(n), pixels.dtype) for n in (ny, nx))
+    fy, fx = (jnp.asarray(-2 * math.pi * np.fft.fftfreq(n), pixels.dtype) for n in (ny, nx))
     extra = (None,) * (field.ndim - 2)
-    ramp_y = jnp.exp(-2j * math.pi * pixels[..., 0, None] * fy)[(..., *extra, slice(None), None)]
-    ramp_x = jnp.exp(-2j * math.pi * pixels[..., 1, None] * fx)[(..., *extra, None, slice(None))]
-    return ifft2(fft2(field) * (ramp_y * ramp_x).astype(field.dtype))
+    phase_y = (pixels[..., 0, None] * fy)[(..., *extra, slice(None), None)]
+    phase_x = (pixels[..., 1, None] * fx)[(..., *extra, None, slice(None))]
+    phase = phase_y + phase_x
+    return ifft2(fft2(field) * jax.lax.complex(jnp.cos(phase), jnp.sin(phase)).astype(field.dtype))

@@ -59,6 +59,8 @@ def transfer_function(grid: Grid, distance: float, *, model: Model = "angular sp
         >>> bool(np.allclose(np.abs(kernel), 1))
         True
     """
+    if distance == 0:
+        return np.ones(grid.shape, complex)  # nothing is lost in place, evanescent waves included
     phase = phase_per_length(grid, model)
     travelling = np.isfinite(phase)
     return np.where(travelling, np.exp(1j * np.where(travelling, phase, 0) * distance), 0)

@@ -98,7 +98,8 @@ class FirstOrder(AbstractSolver):
         leaves, structure = jax.tree.flatten(gradient)
         # in the leaf's own units its gradient is larger by the unit: Adam's moments then stay clear of underflow
         scaled = structure.unflatten([unit * leaf for unit, leaf in zip(state.units, leaves, strict=True)])
-        moves, transform = _transform(self.memory).update(scaled, state.transform)
+        with jax.numpy_dtype_promotion("standard"):  # Adam's bias correction raises a float to an integer power
+            moves, transform = _transform(self.memory).update(scaled, state.transform)
         units = zip(state.units, jax.tree.leaves(moves), strict=True)
         steps = structure.unflatten([-rate * unit * move for unit, move in units])
         return problem.project(optax.apply_updates(params, steps)), FirstOrderState(state.units, transform)

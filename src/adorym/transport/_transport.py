@@ -131,5 +131,5 @@ class FarField(AbstractTransport):
         if ny % 2 or nx % 2:
             return wave.with_field(crop_frequencies(centre_frequencies(fft2(wave.field)), frame))
         # alternating signs before the transform move the zero frequency to N/2 without moving memory
-        sign = jnp.asarray((-1.0) ** np.add.outer(np.arange(ny), np.arange(nx)), wave.field.real.dtype)
+        sign = jnp.asarray((-1.0) ** np.add.outer(np.arange(ny), np.arange(nx)), wave.field.dtype)
         return wave.with_field(crop_frequencies(fft2(wave.field * sign), frame))
