@@ -17,6 +17,7 @@ from adorym.report import Frames, History, Numbers, Quantity, RunResult, Setting
 
 if TYPE_CHECKING:
     from adorym.cli._prepare import Prepared
+    from adorym.objects import AbstractObject
 
 _NAMES = {
     "object": "the object",
@@ -35,10 +36,10 @@ _NAMES = {
 def settings_of(prepared: Prepared, result: Result) -> Settings:
     """What was measured and done, for the report."""
     dataset, tables = prepared.task.dataset, prepared.job.tables
-    views, frames, y, x = dataset.frames.shape
-    values = result.delta if isinstance(result, VolumeResult) else result.phase
+    y, x = dataset.frames.shape[2:]
     thick = isinstance(result, VolumeResult)
-    slabs = _slab_count(prepared, values.shape[0]) if thick else 1
+    values = result.delta if thick else result.phase
+    slabs = _slab_count(prepared.task.model.object, values.shape[0])
     known = dataset.energy is not None
     return Settings(
         technique=tables["experiment"]["kind"],
@@ -46,7 +47,7 @@ def settings_of(prepared: Prepared, result: Result) -> Settings:
         energy=dataset.energy,
         voxel=dataset.pixel,
         shape=values.shape,
-        views=views,
+        views=dataset.frames.shape[0],
         frames=int(np.count_nonzero(dataset.weights)),
         frame_shape=(y, x),
         photons=dataset.photons,
@@ -65,8 +66,10 @@ def settings_of(prepared: Prepared, result: Result) -> Settings:
     )
 
 
-def _slab_count(prepared: Prepared, depth: int) -> int:
-    return -(-depth // prepared.task.model.object.slab_voxels)
+def _slab_count(sample: AbstractObject, depth: int) -> int:
+    from adorym.objects import Volume
+
+    return -(-depth // sample.slab_voxels) if isinstance(sample, Volume) else 1
 
 
 def _more(prepared: Prepared) -> tuple[tuple[str, str], ...]:
@@ -109,7 +112,7 @@ def numbers_of(summary: dict[str, Any]) -> Numbers:
         error_whole=summary.get("error_whole"),
         resolution=summary.get("resolution_half_bit"),
         seconds=summary["seconds"],
-        peak_memory=summary["peak_memory"],
+        peak_memory=float(summary["peak_memory"]),
         steps=summary["steps"],
     )
 
@@ -149,10 +152,11 @@ def history_of(records: Sequence[dict[str, Any]]) -> History | None:
 
 def frames_of(shown: Predicted, dataset: Dataset) -> Frames:
     """Measured and predicted frames for the report."""
+    views, frames = dataset.frames.shape[:2]
     labels = []
     for view, frame in zip(shown.views, shown.frames, strict=True):
-        turned = f"view {view}, {np.rad2deg(dataset.angles[view]):.4g} deg" if dataset.frames.shape[0] > 1 else ""
-        labels.append(", ".join(part for part in (turned, f"frame {frame}" if dataset.frames.shape[1] > 1 else "") if part))
+        turned = [f"view {view}, {np.rad2deg(dataset.angles[view]):.4g} deg"] if views > 1 else []
+        labels.append(", ".join([*turned, *([f"frame {frame}"] if frames > 1 else [])]))
     return Frames(
         measured=shown.measured,
         predicted=shown.predicted,

@@ -13,7 +13,7 @@ from adorym._core import Batch
 if TYPE_CHECKING:
     from adorym.data import Dataset
     from adorym.experiment import Experiment
-    from adorym.problem import Fit, Problem
+    from adorym.problem import Problem
     from adorym.reconstruct import Task
 
 _COST = 0.1
@@ -59,10 +59,7 @@ class Evaluator:
         found: dict[str, float] = {}
         for name in self._everything:
             batches = self._batches(name, whole)
-            fit = fit_of(problem, model, batches)
-            if fit is not None:
-                found[f"{name}misfit"] = float(fit.misfit / fit.counts)
-                found[f"{name}reduced_chi2"] = float(fit.chi_squared / fit.pixels)
+            found |= {f"{name}{key}": value for key, value in fit_of(problem, model, batches).items()}
         chosen = self._everything if whole else self._samples
         found["share"] = float(chosen[""].sum() / self._everything[""].sum())
         if self.error is not None:
@@ -71,8 +68,7 @@ class Evaluator:
 
     def misfit(self, model: Experiment, problem: Problem) -> float:
         """The misfit of a model to all the data that are fitted."""
-        fit = fit_of(problem, model, self._batches("", True))
-        return math.nan if fit is None else float(fit.misfit / fit.counts)
+        return fit_of(problem, model, self._batches("", True))["misfit"]
 
     def _batches(self, name: str, whole: bool) -> Iterable[Batch]:
         chosen = self._everything[name] if whole else self._samples[name]
@@ -90,15 +86,16 @@ class Evaluator:
         return batches_of(self.task.dataset, chosen, (solver.views_per_batch, solver.frames_per_batch))
 
 
-def fit_of(problem: Problem, model: Experiment, batches: Iterable[Batch]) -> Fit | None:
-    """The sums over some batches; `None` where there are none."""
-    from adorym.problem import Fit
-
-    total: Fit | None = None
+def fit_of(problem: Problem, model: Experiment, batches: Iterable[Batch]) -> dict[str, float]:
+    """Misfit and reduced χ² over some batches; empty where there are none."""
+    total = np.zeros(5)
     for batch in batches:
-        part = Fit(*(np.asarray(value, np.float64) for value in problem.fit(model, batch)))
-        total = part if total is None else Fit(*(a + b for a, b in zip(total, part, strict=True)))
-    return total
+        total += np.array([float(value) for value in problem.fit(model, batch)])
+    sums = dict(zip(("nll", "misfit", "counts", "chi_squared", "pixels"), total.tolist(), strict=True))
+    if not sums["pixels"]:
+        return {}
+    misfit = sums["misfit"] / sums["counts"] if sums["counts"] else math.inf
+    return {"misfit": misfit, "reduced_chi2": sums["chi_squared"] / sums["pixels"]}
 
 
 def batches_of(dataset: Dataset, chosen: np.ndarray, sizes: tuple[int, int]) -> Iterator[Batch]:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from adorym._core import AdorymError
 from adorym.cli import _compare, _demo, _export, _formats, _inspect, _reconstruct, _resume, _simulate
+from adorym.cli._interrupt import orderly_end
 
 _COMMANDS = (_simulate, _inspect, _reconstruct, _resume, _compare, _export, _formats, _demo)
 
@@ -39,19 +40,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         failure of the program itself.
 
     Example:
-        >>> main(["formats", "--names"])
-        nexus
-        exchange
-        cxi
-        tiff
-        numpy
-        data exchange
-        nxtomo
-        0
+        >>> main(["export", "no-such-run", "--to", "tiff"])
+        2
     """
     given = _parser().parse_args(arguments)
     try:
-        return given.run(given)
+        with orderly_end():
+            return given.run(given)
     except AdorymError as error:
         return _tell(str(error), 2, given.debug)
     except KeyboardInterrupt:

@@ -47,10 +47,15 @@ def measurement(
     if "phantom" in job.tables:
         dataset, truth = _simulated(job, registries, advance)
         return dataset, told or truth
+    return read_data(job, registries), told
+
+
+def read_data(job: ResolvedJob, registries: Registries) -> Dataset:
+    """The data set of a job's [data]."""
     (entry,) = entries(job, registries, "data")
     options = {**entry.settings, **entry.arguments}
     file = options.pop("file")
-    return read_dataset(file, format=entry.kind, options=options), told
+    return read_dataset(file, format=entry.kind, options=options)
 
 
 def truth_in(file: Path) -> bool:
@@ -61,9 +66,7 @@ def truth_in(file: Path) -> bool:
     return False
 
 
-def _simulated(
-    job: ResolvedJob, registries: Registries, advance: Callable[[int, int], None]
-) -> tuple[Dataset, Truth]:
+def _simulated(job: ResolvedJob, registries: Registries, advance: Callable[[int, int], None]) -> tuple[Dataset, Truth]:
     (phantom,), (scan,) = entries(job, registries, "phantom"), entries(job, registries, "scan")
     (simulate,) = entries(job, registries, "simulate")
     refine = simulate.arguments.get("refine", 1)

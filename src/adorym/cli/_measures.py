@@ -60,10 +60,13 @@ def agreement(result: Result, truth: Truth) -> Agreement:
     return _image_agreement(result, truth)
 
 
-def volume_error(result: VolumeResult, truth: Truth) -> float:
-    """The δ error over the reached region alone."""
+def error_of(result: Result, truth: Truth) -> float:
+    """The error over the reached region alone."""
     truth = on_voxels(truth, result)
-    return nrmse(centred(result.delta, truth.delta.shape), truth.delta, _reached(result, truth.delta.shape))
+    if isinstance(result, VolumeResult):
+        shape = truth.delta.shape
+        return nrmse(centred(result.delta, shape), truth.delta, _reached(result, shape))
+    return nrmse(*_aligned(result, truth))
 
 
 def on_voxels(truth: Truth, result: Result) -> Truth:
@@ -83,7 +86,7 @@ def on_voxels(truth: Truth, result: Result) -> Truth:
     return Truth(delta, beta, size)
 
 
-def centred(array: np.ndarray, shape: tuple[int, ...], fill: float = 0.0) -> np.ndarray:
+def centred(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """The array cut or filled up about its centre.
 
     Raises:
@@ -96,18 +99,18 @@ def centred(array: np.ndarray, shape: tuple[int, ...], fill: float = 0.0) -> np.
             f"The result has shape {array.shape} and the truth {shape}: their sizes have to differ by even numbers, "
             "so that both have the same centre."
         )
-    return _fitted(array, shape, fill)
+    return _fitted(array, shape)
 
 
-def _fitted(array: np.ndarray, shape: tuple[int, ...], fill: float = 0.0) -> np.ndarray:
-    cut = tuple(slice(max(0, (n - m) // 2), max(0, (n - m) // 2) + min(n, m)) for n, m in zip(array.shape, shape))
-    inner = array[cut]
+def _fitted(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    starts = [max(0, (n - m) // 2) for n, m in zip(array.shape, shape, strict=True)]
+    inner = array[tuple(slice(start, start + m) for start, m in zip(starts, shape, strict=True))]
     pads = [((m - n) // 2, m - n - (m - n) // 2) for n, m in zip(inner.shape, shape, strict=True)]
-    return np.pad(inner, pads, constant_values=fill)
+    return np.pad(inner, pads)
 
 
 def _reached(result: Result, shape: tuple[int, ...]) -> np.ndarray:
-    return np.ones(shape, bool) if result.reached is None else _fitted(result.reached, shape, False)
+    return np.ones(shape, bool) if result.reached is None else _fitted(result.reached, shape)
 
 
 def _volume_agreement(result: VolumeResult, truth: Truth) -> Agreement:
@@ -126,23 +129,30 @@ def _volume_agreement(result: VolumeResult, truth: Truth) -> Agreement:
 
 
 def _image_agreement(result: ImageResult, truth: Truth) -> Agreement:
-    """A transmission is known up to a phase, a ramp, a shift and a scale, which are taken away first."""
-    if result.energy is None or truth.voxel is None:
-        raise DataError("An image in pixel units cannot be compared with δ and β: give data.energy and data.pixel.")
-    scale = wavenumber(result.energy) * truth.voxel
-    known = np.exp(-scale * (truth.beta.sum(0, dtype=np.float64) + 1j * truth.delta.sum(0, dtype=np.float64)))
-    shape = tuple(min(a, b) for a, b in zip(result.phase.shape, known.shape, strict=True))
-    known, mask = _fitted(known, shape), _reached(result, result.phase.shape)
-    mask = _fitted(mask, shape)
-    image = _fitted(result.amplitude * np.exp(1j * result.phase.astype(np.float64)), shape)
-    aligned = align_image(image, known, mask=mask, scale=True)
-    pair = [(np.angle(one), np.abs(one)) for one in (aligned, known)]
+    aligned, known, mask = _aligned(result, truth)
+    found, wanted = ((np.angle(one), np.abs(one)) for one in (aligned, known))
     return Agreement(
         error=nrmse(aligned, known, mask),
         error_whole=nrmse(aligned, known),
-        ssim=ssim(pair[0][0], pair[1][0]),
+        ssim=ssim(found[0], wanted[0]),
         correlation=fourier_correlation(aligned, known, mask=soft_mask(mask)),
         voxel=result.pixel,
-        result=pair[0],
-        truth=pair[1],
+        result=found,
+        truth=wanted,
     )
+
+
+def _aligned(result: ImageResult, truth: Truth) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Transmission, true transmission and reached region `(y, x)`, as far as both go.
+
+    A transmission is known up to a phase, a ramp, a shift and a scale, which are taken away.
+    """
+    if result.energy is None:
+        raise DataError("An image in pixel units cannot be compared with δ and β: give data.energy and data.pixel.")
+    scale = wavenumber(result.energy) * (result.pixel if truth.voxel is None else truth.voxel)
+    known = np.exp(-scale * (truth.beta.sum(0, dtype=np.float64) + 1j * truth.delta.sum(0, dtype=np.float64)))
+    mask = _reached(result, result.phase.shape)
+    image = result.amplitude * np.exp(1j * result.phase.astype(np.float64))
+    shape = tuple(min(a, b) for a, b in zip(image.shape, known.shape, strict=True))
+    image, known, mask = (_fitted(one, shape) for one in (image, known, mask))
+    return align_image(image, known, mask=mask, scale=True), known, mask

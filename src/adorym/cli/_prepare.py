@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from adorym._core import JobError
+from adorym.cli._checks import check_dataset, check_model
 from adorym.cli._defaults import filled, guessed_photons
 from adorym.cli._measure import build, check_source, measurement, truth_in, with_format
 from adorym.config import Job, Output, Registries, ResolvedJob, entries, registries, resolve
@@ -64,6 +65,7 @@ def prepare(job: Job, devices: int, *, advance: Advance = lambda view, views: No
     job, known = checked(job)
     first = resolve(dataclasses.replace(job, tables=_of_measurement(job.tables)), known)
     dataset, truth = measurement(first, known, advance)
+    check_dataset(dataset)
     tables = filled(_told(job, dataset), dataset)
     photons = guessed_photons(dataset)
     if photons:
@@ -104,6 +106,7 @@ def _task(job: ResolvedJob, known: Registries, dataset: Dataset) -> Task:
     (experiment,), (likelihood,) = (entries(job, known, name) for name in ("experiment", "likelihood"))
     (output,) = (entry.build() for entry in entries(job, known, "output"))
     model = build(experiment, {"dataset": dataset})
+    check_model(model, dataset.source)
     parts = {name: entries(job, known, name) for name in ("regularizers", "constraints", "stages")}
     for entry in (*parts["regularizers"], *parts["constraints"]):
         _check_leaf(model, entry.arguments["where"], f"{entry.path}.where")

@@ -14,11 +14,12 @@ from adorym.cli._content import run_result
 from adorym.cli._evaluate import Evaluator
 from adorym.cli._interrupt import Interruption
 from adorym.cli._jax import prepared_jax
-from adorym.cli._measures import Agreement, agreement, volume_error
+from adorym.cli._measures import Agreement, agreement, error_of
 from adorym.cli._prepare import Prepared, checked, prepare
 from adorym.cli._progress import simulation_progress
 from adorym.cli._results import (
     environment,
+    forget_peak_memory,
     peak_memory,
     predicted_frames,
     probe_of,
@@ -28,7 +29,7 @@ from adorym.cli._results import (
     write_result,
 )
 from adorym.config import Job, dumps, load_job
-from adorym.io import Checkpoint, ImageResult, RunFolder, VolumeResult, latest_checkpoint, write_checkpoint
+from adorym.io import Checkpoint, RunFolder, latest_checkpoint, write_checkpoint
 from adorym.report import ReportContent, RunResult, progress_display, write_report
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ class _Session:
         header = {} if checkpoint is None else checkpoint.header
         self.seconds_before, self.peak_before = header.get("seconds", 0.0), header.get("peak_memory", 0)
         self.began = self.saved = time.monotonic()
+        forget_peak_memory()
         self.evaluator = Evaluator(prepared.task, prepared.output.evaluations, self._error_of())
         counts = prepared.task.steps()
         self.total = sum(counts)
@@ -201,11 +203,7 @@ class _Session:
         if truth is None:
             return None
 
-        def error(model: Experiment) -> float:
-            result = result_of(model, dataset)
-            return volume_error(result, truth) if isinstance(result, VolumeResult) else agreement(result, truth).error
-
-        return error
+        return lambda model: error_of(result_of(model, dataset), truth)
 
 
 def _restored(model: Experiment, checkpoint: Checkpoint) -> Experiment:

@@ -15,6 +15,7 @@ from adorym.config._job import apply_sets as apply_sets
 from adorym.config._job import load_job as load_job
 from adorym.config._job import parse_job as parse_job
 from adorym.config._registries import Output as Output
+from adorym.config._registries import data_section as data_section
 from adorym.config._registries import registries as registries
 from adorym.config._resolve import Entry as Entry
 from adorym.config._resolve import Registries as Registries

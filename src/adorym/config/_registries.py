@@ -73,7 +73,8 @@ def registries() -> Registries:
     from adorym.solvers import SOLVERS
 
     return {
-        **_measurement_sections(),
+        "data": data_section(),
+        **_simulation_sections(),
         "experiment": Section(
             kinds=EXPERIMENTS,
             given=("dataset",),
@@ -112,24 +113,34 @@ def registries() -> Registries:
     }
 
 
-def _measurement_sections() -> dict[str, Section]:
-    """Where the frames come from: a file, or a sample and a scan to simulate."""
-    from adorym.experiment import plan_holography, plan_ptychography, plan_tomography
+def data_section() -> Section:
+    """The section of measured data, which needs no JAX.
+
+    Example:
+        >>> data_section().selector
+        'format'
+    """
     from adorym.io import FORMATS, Overrides
+
+    return Section(
+        kinds={name: one.read for name, one in FORMATS.items()},
+        common=(data, Overrides),
+        selector="format",
+        given=("path", "overrides"),
+        about=(
+            "The measurement, and what its file lacks or says wrongly. Left out, the format is found by looking into "
+            "the file. File paths are relative to the job."
+        ),
+    )
+
+
+def _simulation_sections() -> dict[str, Section]:
+    """A sample and a scan to simulate."""
+    from adorym.experiment import plan_holography, plan_ptychography, plan_tomography
     from adorym.phantoms import PHANTOMS
     from adorym.simulate import simulate
 
     return {
-        "data": Section(
-            kinds={name: one.read for name, one in FORMATS.items()},
-            common=(data, Overrides),
-            selector="format",
-            given=("path", "overrides"),
-            about=(
-                "The measurement, and what its file lacks or says wrongly. Left out, the format is found by looking "
-                "into the file. File paths are relative to the job."
-            ),
-        ),
         "phantom": Section(
             kinds=PHANTOMS,
             about=(

@@ -1,5 +1,6 @@
 """Reports a stranger understands, and the progress of a run; neither knows of JAX."""
 
+from adorym.report._comparison import write_comparison_picture as write_comparison_picture
 from adorym.report._comparison import write_comparison_report as write_comparison_report
 from adorym.report._content import Comparison as Comparison
 from adorym.report._content import ComparisonContent as ComparisonContent
@@ -10,6 +11,7 @@ from adorym.report._content import Quantity as Quantity
 from adorym.report._content import ReportContent as ReportContent
 from adorym.report._content import RunResult as RunResult
 from adorym.report._content import Settings as Settings
+from adorym.report._frame import write_frame_picture as write_frame_picture
 from adorym.report._progress import BarDisplay as BarDisplay
 from adorym.report._progress import LineDisplay as LineDisplay
 from adorym.report._progress import ProgressDisplay as ProgressDisplay

@@ -96,6 +96,34 @@ def write_comparison_report(folder: str | os.PathLike[str], content: ComparisonC
     return path
 
 
+def write_comparison_picture(path: str | os.PathLike[str], runs: tuple[RunResult, ...]) -> Path:
+    """Write the picture of a comparison, truth, results and differences, as a PNG.
+
+    Args:
+        path: the file.
+        runs: of the same shape and with the same truth.
+
+    Returns:
+        the file.
+
+    Raises:
+        AdorymError: the file cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from adorym.report import Numbers, Quantity, RunResult, Settings
+        >>> settings = Settings(technique="cdi", model="projection", energy=None, voxel=1.0, shape=(8, 8), views=1,
+        ...     frames=1, frame_shape=(8, 8), likelihood="Poisson")
+        >>> phase = Quantity(symbol="phase", values=np.eye(8), unit="rad")
+        >>> run = RunResult(name="CDI", settings=settings, numbers=Numbers(misfit=0.1), quantities=(phase,))
+        >>> write_comparison_picture(tempfile.mkdtemp() + "/two.png", (run, run)).name
+        'two.png'
+    """
+    write_atomic(path, _side_by_side.objects_picture(runs).png)
+    return Path(path)
+
+
 def finding(comparison: Comparison) -> list[str]:
     """What the numbers of one comparison say, in sentences; empty where the truth is not known."""
     first, *others = comparison.runs
