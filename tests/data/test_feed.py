@@ -1,0 +1,170 @@
+"""The feed: what is served is decided by seed and step alone, once an epoch each, and nothing that was held out."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adorym._core import Batch, DataError
+from adorym.data import ArrayFrames, Dataset, Feed, FrameSource
+
+
+class Watched(FrameSource):
+    """Frames that say which they are (100 view + frame), and keep a list of what was asked for."""
+
+    def __init__(self, views: int, frames: int) -> None:
+        self.shape = (views, frames, 2, 3)
+        self.asked: list[tuple[int, list[int]]] = []
+
+    def read(self, view: int, frames: np.ndarray) -> np.ndarray:
+        self.asked.append((view, [int(f) for f in frames]))
+        return np.broadcast_to(100.0 * view + np.asarray(frames, np.float32)[:, None, None], (len(frames), 2, 3))
+
+
+def dataset(views: int, frames: int, **changes: object) -> Dataset:
+    plain = Dataset(
+        frames=Watched(views, frames),
+        technique="ptychography",
+        regime="far field",
+        pixel=1.0,
+        energy=None,
+        angles=np.zeros(views),
+        distances=np.zeros(0),
+        mask=np.ones((2, 3), bool),
+        weights=np.ones((views, frames)),
+    )
+    return dataclasses.replace(plain, **changes)
+
+
+def served(batch: Batch) -> list[tuple[int, int]]:
+    """(view, frame) of everything with a weight, after checking that the counts are those of what it says."""
+    pairs = []
+    for row, view in enumerate(batch.views):
+        for column, frame in enumerate(batch.frames[row]):
+            if batch.weights[row, column] > 0:
+                np.testing.assert_array_equal(batch.counts[row, column], 100 * view + frame)
+                pairs.append((int(view), int(frame)))
+    return pairs
+
+
+def same(one: Batch, other: Batch) -> bool:
+    return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+shapes = st.tuples(st.integers(1, 5), st.integers(1, 7))
+
+
+@given(shape=shapes, batch=shapes, seed=st.integers(0, 1000), epoch=st.integers(0, 3))
+def test_every_frame_once_an_epoch(shape: tuple[int, int], batch: tuple[int, int], seed: int, epoch: int) -> None:
+    feed = Feed(dataset(*shape), views_per_batch=batch[0], frames_per_batch=batch[1])
+    first = epoch * feed.batches_per_epoch
+    batches = [feed.batch(seed, first + i) for i in range(feed.batches_per_epoch)]
+    seen = collections.Counter(pair for one in batches for pair in served(one))
+    assert seen == {(view, frame): 1 for view in range(shape[0]) for frame in range(shape[1])}
+    assert {one.counts.shape for one in batches} == {(*(min(a, b) for a, b in zip(batch, shape, strict=True)), 2, 3)}
+    assert sum(one.weights.sum() for one in batches) == feed.total_weight
+
+
+@given(shape=shapes, batch=shapes, seed=st.integers(0, 1000), step=st.integers(0, 40))
+def test_a_batch_is_a_function_of_seed_and_step(
+    shape: tuple[int, int], batch: tuple[int, int], seed: int, step: int
+) -> None:
+    one, other = (Feed(dataset(*shape), views_per_batch=batch[0], frames_per_batch=batch[1]) for _ in range(2))
+    list(one.sweep())
+    one.batch(seed + 1, step + 3)  # what was served before does not matter
+    assert same(one.batch(seed, step), other.batch(seed, step))
+
+
+def test_epochs_and_seeds_differ() -> None:
+    feed = Feed(dataset(4, 6), views_per_batch=2, frames_per_batch=3)
+    orders = [
+        [pair for i in range(feed.batches_per_epoch) for pair in served(feed.batch(seed, first + i))]
+        for seed, first in [(0, 0), (0, feed.batches_per_epoch), (1, 0)]
+    ]
+    assert orders[0] != orders[1] != orders[2] != orders[0]
+
+
+def test_a_sweep_shows_everything_in_order() -> None:
+    feed = Feed(dataset(3, 5), views_per_batch=2, frames_per_batch=2)
+    batches = list(feed.sweep())
+    assert len(batches) == feed.batches_per_epoch == 2 * 3
+    assert served(batches[0]) == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert {pair for one in batches for pair in served(one)} == {(v, f) for v in range(3) for f in range(5)}
+
+
+def test_padding_has_no_weight_and_valid_indices() -> None:
+    feed = Feed(dataset(3, 5), views_per_batch=2, frames_per_batch=4)
+    last = list(feed.sweep())[-1]
+    assert last.weights.tolist() == [[1, 0, 0, 0], [0, 0, 0, 0]]
+    assert last.views.tolist() == [2, 2]
+    assert last.frames.tolist() == [[4] * 4] * 2
+    np.testing.assert_array_equal(last.counts[last.weights == 0], 0)
+    assert (last.views.dtype, last.frames.dtype, last.weights.dtype) == (np.int32, np.int32, np.float32)
+
+
+def test_what_is_held_out_is_never_trained_on() -> None:
+    held_out = np.zeros((3, 5), bool)
+    held_out[[0, 2, 2], [1, 0, 4]] = True
+    feed = Feed(dataset(3, 5), views_per_batch=2, frames_per_batch=2, held_out=held_out)
+    trained = {pair for i in range(2 * feed.batches_per_epoch) for pair in served(feed.batch(7, i))}
+    swept = {pair for one in feed.sweep() for pair in served(one)}
+    kept_back = {pair for one in feed.sweep(held_out=True) for pair in served(one)}
+    assert kept_back == {(0, 1), (2, 0), (2, 4)}
+    assert trained == swept == {(v, f) for v in range(3) for f in range(5)} - kept_back
+    assert feed.total_weight == 12
+
+
+def test_rejected_frames_and_weights_are_kept() -> None:
+    weights = np.ones((2, 3))
+    weights[1, 2], weights[0, 0] = 0.0, 0.25
+    feed = Feed(dataset(2, 3, weights=weights), views_per_batch=1, frames_per_batch=3)
+    assert feed.total_weight == pytest.approx(4.25)
+    for one in [feed.batch(0, i) for i in range(2)]:
+        np.testing.assert_array_equal(one.weights[0], weights[one.views[0], one.frames[0]])
+
+
+def test_a_file_is_read_in_ascending_order() -> None:
+    """HDF5 wants sorted indices; the frames come back in the shuffled order that was asked for."""
+    feed = Feed(dataset(2, 9), views_per_batch=1, frames_per_batch=4, memory=0)
+    for step in range(feed.batches_per_epoch):
+        served(feed.batch(3, step))  # counts agree with the indices
+    asked = feed.dataset.frames.asked
+    assert all(frames == sorted(frames) for _, frames in asked)
+    assert sum(len(frames) for _, frames in asked) == 18
+
+
+def test_frames_that_fit_into_memory_are_read_once() -> None:
+    feed = Feed(dataset(2, 9), views_per_batch=1, frames_per_batch=4)
+    for step in range(3 * feed.batches_per_epoch):
+        served(feed.batch(3, step))
+    list(feed.sweep())
+    assert sorted(feed.dataset.frames.asked) == [(0, list(range(9))), (1, list(range(9)))]
+    kept = Feed(dataset(2, 9), views_per_batch=1, frames_per_batch=4, memory=0)
+    assert same(kept.batch(3, 2), feed.batch(3, 2))
+
+
+def test_frames_in_memory_have_four_axes() -> None:
+    with pytest.raises(DataError, match="four axes"):
+        ArrayFrames(np.ones((2, 3, 4)))
+    frames = ArrayFrames(np.arange(24.0).reshape(2, 3, 2, 2)).read(1, np.array([2, 0]))
+    assert frames.dtype == np.float32
+    np.testing.assert_array_equal(frames[:, 0, 0], [20, 12])
+
+
+def test_a_mask_is_served_as_numbers() -> None:
+    mask = np.ones((2, 3), bool)
+    mask[0, 1] = False
+    batch = Feed(dataset(1, 1, mask=mask), views_per_batch=1, frames_per_batch=1).batch(0, 0)
+    np.testing.assert_array_equal(batch.mask, [[1, 0, 1], [1, 1, 1]])
+
+
+def test_wavelength_of_a_data_set() -> None:
+    assert dataset(1, 1, energy=1e4).wavelength == pytest.approx(1.23984198e-10)
+    assert not dataset(1, 1, energy=1e4).pixel_units
+    assert dataset(1, 1, pixel=2.0).wavelength == pytest.approx(4 * np.pi)  # k = 1 per pixel: δ is a phase per pixel
+    assert dataset(1, 1).pixel_units

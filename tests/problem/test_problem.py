@@ -1,0 +1,241 @@
+"""The problem: sums over frames that weigh what is measured, however it is cut into batches and devices."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from tests.contracts.cases import indices, prepared, whole
+
+from adorym._core import Batch, JobError
+from adorym._core.trees import replace, resolve
+from adorym.constraints import Bounds, Support, non_negative
+from adorym.data import ArrayFrames, Feed
+from adorym.likelihoods import Amplitude, Gaussian, Poisson
+from adorym.problem import Problem
+from adorym.regularizers import L1, Tikhonov, TotalVariation
+from adorym.sharding import deal_out
+
+NAME = "holography, two distances"
+
+
+def flat(tree: object) -> np.ndarray:
+    return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(tree)])
+
+
+def over_a_sweep(problem: Problem, model: object, feed: Feed) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
+    """Objective, gradient, curvature times a vector of ones in units of the leaves, and fit, over all data."""
+    params, frozen = problem.split(model)
+    total = None
+    for batch in feed.sweep():
+        share = float(batch.weights.sum()) / feed.total_weight
+        value, gradient = problem.value_and_gradient(params, frozen, batch, fraction=share)
+        product = problem.gauss_newton_product(params, frozen, batch, vector=params)
+        fit = problem.fit(model, batch)
+        part = (float(value), flat(gradient), flat(product), np.array(fit))
+        total = part if total is None else tuple(a + b for a, b in zip(total, part, strict=True))
+    return total
+
+
+@pytest.mark.parametrize("likelihood", [Poisson(), Gaussian(3.0), Amplitude()])
+def test_the_gauss_newton_product_is_the_dense_matrix(likelihood: object) -> None:
+    """Jᵀ F W J with the Jacobian written out, in the mode that does not build it."""
+    model, dataset = prepared(NAME)
+    batch = whole(dataset)
+    weights = np.array([[1.0, 0.5], [0.0, 2.0]], np.float32)
+    mask = np.ones((4, 6), np.float32)
+    mask[1, 2] = 0
+    batch = batch._replace(weights=weights, mask=mask)
+    problem = Problem(likelihood, free=("geometry.angles", "transport.distance_offset", "detector.gain"))
+    params, frozen = problem.split(model)
+    unit = replace(jax.tree.map(jnp.ones_like, params), "transport.distance_offset", jnp.array([1e-8, 2e-8]))
+
+    @jax.jit
+    def jacobian(params: object) -> tuple[jax.Array, object]:
+        def frames(p: object) -> jax.Array:
+            return eqx.combine(p, frozen).predict(*indices(dataset))
+
+        return frames(params), jax.jacfwd(frames)(params)
+
+    frames, dense = jacobian(params)
+    matrix = np.concatenate([np.reshape(leaf, (frames.size, -1)) for leaf in jax.tree.leaves(dense)], axis=1)
+    diagonal = np.ravel(weights[:, :, None, None] * mask * np.asarray(likelihood.fisher(frames)))
+    product = problem.gauss_newton_product(params, frozen, batch, vector=unit)
+    np.testing.assert_allclose(flat(product), matrix.T @ (diagonal * (matrix @ flat(unit))), rtol=1e-9)
+
+
+@pytest.mark.parametrize(("views", "frames"), [(1, 1), (2, 1), (2, 2), (1, 4)])
+def test_the_batches_do_not_matter(views: int, frames: int) -> None:
+    """The sums are those of one batch, however small the batches, and though frames are rejected or padded."""
+    model, dataset = prepared(NAME)
+    rng = np.random.default_rng(0)
+    more = dataclasses.replace(
+        dataset,
+        frames=ArrayFrames(rng.poisson(100.0, (2, 2, 4, 6)).astype(float)),
+        weights=np.array([[1.0, 0.0], [0.5, 1.0]]),
+    )
+    tv = TotalVariation("object.delta", 3.0, 1e-5)
+    problem = Problem(Poisson(), free=("object", "probe"), regularizers=(tv,))
+    one = over_a_sweep(problem, model, Feed(more, views_per_batch=2, frames_per_batch=2))
+    other = over_a_sweep(problem, model, Feed(more, views_per_batch=views, frames_per_batch=frames))
+    for a, b in zip(one, other, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
+
+
+def test_padding_frames_of_any_content_change_nothing() -> None:
+    model, dataset = prepared(NAME)
+    problem = Problem(Poisson(), free=("object",))
+    params, frozen = problem.split(model)
+    batch = whole(dataset)
+    longer = Batch(
+        np.concatenate([batch.views, [0]]).astype(np.int32),
+        np.concatenate([batch.frames, [[1, 0]]]).astype(np.int32),
+        np.concatenate([batch.weights, [[0, 0]]]).astype(np.float32),
+        batch.mask,
+        np.concatenate([batch.counts, np.full((1, 2, 4, 6), 1e6)]).astype(np.float32),
+    )
+    short, long = (problem.value_and_gradient(params, frozen, b, fraction=1.0) for b in (batch, longer))
+    assert float(short[0]) == pytest.approx(float(long[0]), rel=1e-13)
+    np.testing.assert_allclose(flat(short[1]), flat(long[1]), rtol=1e-11)
+    np.testing.assert_allclose(problem.fit(model, batch), problem.fit(model, longer), rtol=1e-12)
+
+
+def test_masked_pixels_change_nothing() -> None:
+    model, dataset = prepared(NAME)
+    problem = Problem(Poisson(), free=("object",))
+    params, frozen = problem.split(model)
+    mask = np.ones((4, 6), np.float32)
+    mask[2, 3:] = 0
+    batch = whole(dataset)._replace(mask=mask)
+    hot = np.where(mask > 0, batch.counts, 1e7).astype(np.float32)
+    one, other = (
+        problem.value_and_gradient(params, frozen, b, fraction=1.0) for b in (batch, batch._replace(counts=hot))
+    )
+    assert float(one[0]) == float(other[0])
+    np.testing.assert_array_equal(flat(one[1]), flat(other[1]))
+    assert float(problem.fit(model, batch).pixels) == 4 * (24 - 3)
+    unmasked, _ = problem.value_and_gradient(params, frozen, whole(dataset), fraction=1.0)
+    assert float(unmasked) != float(one[0])
+
+
+def test_the_fit_says_what_it_says() -> None:
+    model, dataset = prepared(NAME)
+    batch = whole(dataset)
+    frames = np.asarray(jax.jit(lambda: model.predict(*indices(dataset)))())
+    fit = Problem(Poisson(), free=("object",)).fit(model, batch)
+    counts = batch.counts.astype(float)
+    assert float(fit.misfit) == pytest.approx(np.sum((np.sqrt(frames) - np.sqrt(counts)) ** 2), rel=1e-12)
+    assert float(fit.counts) == counts.sum()
+    assert float(fit.pixels) == counts.size
+    assert float(fit.chi_squared) == pytest.approx(np.sum((frames - counts) ** 2 / (frames + 0.1)), rel=1e-12)
+    assert float(fit.nll) == pytest.approx(float(Poisson().nll(jnp.asarray(frames), jnp.asarray(counts)).sum()))
+
+
+def test_regularisers_count_by_their_share() -> None:
+    model, dataset = prepared(NAME)
+    batch = whole(dataset)
+    terms = (Tikhonov("object.delta", 2.0, 1e-5), L1("probe.log_photons", 5.0, 1.0))
+    bare, full = (Problem(Poisson(), free=("object", "probe"), regularizers=r) for r in ((), terms))
+    params, frozen = full.split(model)
+    penalty = float(terms[0](model.object.parametrization.delta) + terms[1](model.probe.log_photons))
+    assert float(full.penalty(params, frozen)) == pytest.approx(penalty)
+    nll, of_data = bare.value_and_gradient(params, frozen, batch, fraction=1.0)
+    value, of_both = full.value_and_gradient(params, frozen, batch, fraction=0.25)
+    assert float(value - nll) == pytest.approx(0.25 * penalty, rel=1e-8)
+    delta = resolve(of_both, "object.delta") - resolve(of_data, "object.delta")
+    np.testing.assert_allclose(delta, 0.25 * 2.0 * model.object.parametrization.delta / 1e-10, rtol=1e-6, atol=1e-3)
+
+
+def test_the_penaltys_curvature_reaches_its_leaves_and_no_other() -> None:
+    model, _ = prepared(NAME)
+    terms = (Tikhonov("object.delta", 2.0, 0.5), Tikhonov("object.delta", 1.0, 1.0), L1("object.ratio", 3.0, 1.0))
+    problem = Problem(Poisson(), free=("object.delta", "probe"), regularizers=terms)
+    params, frozen = problem.split(model)
+    curved = problem.penalty_curvature(params, frozen, jax.tree.map(jnp.ones_like, params))
+    np.testing.assert_allclose(curved.object.parametrization.delta, 2.0 / 0.25 + 1.0)
+    assert float(curved.probe.log_photons) == 0.0
+    assert curved.object.parametrization.ratio is None  # fixed: nothing to bend
+
+
+def test_constraints_apply_to_what_is_free() -> None:
+    model, _ = prepared(NAME)
+    model = replace(model, "object.delta", model.object.parametrization.delta - 1e-5)
+    assert float(model.object.parametrization.delta.min()) < 0
+    limits = (non_negative("object.delta"), Support("object.delta", "cylinder", 0.9), Bounds("object.ratio", 9.0, 9.5))
+    params, _ = Problem(Poisson(), free=("object.delta",), constraints=limits).split(model)
+    problem = Problem(Poisson(), free=("object.delta",), constraints=limits)
+    projected = problem.project(params)
+    expected = limits[1](limits[0](model.object.parametrization.delta))
+    np.testing.assert_array_equal(projected.object.parametrization.delta, expected)
+    assert projected.object.parametrization.ratio is None
+
+
+def test_nothing_free_by_a_wrong_name() -> None:
+    model, _ = prepared(NAME)
+    with pytest.raises(JobError, match="did you mean object"):
+        Problem(Poisson(), free=("objekt",)).split(model)
+
+
+DEALT = ("holography, one distance", "far-field ptychography, two modes")
+
+
+def answers(name: str) -> np.ndarray:
+    """Value and gradient over one batch that holds everything."""
+    model, dataset = prepared(name)
+    problem = Problem(Poisson(), free=("object", "probe"))
+    params, frozen = problem.split(model)
+    value, gradient = problem.value_and_gradient(params, frozen, whole(dataset), fraction=1.0)
+    return np.concatenate([np.ravel(value), flat(gradient)])
+
+
+_ON_TWO_DEVICES = """
+import sys
+import jax
+jax.config.update("jax_num_cpu_devices", 2)
+jax.config.update("jax_enable_x64", True)
+import numpy as np
+from adorym.sharding import deal_out
+from tests.contracts.cases import prepared, whole
+from tests.problem.test_problem import DEALT, answers
+
+assert jax.local_device_count() == 2
+for name in DEALT:
+    batch = whole(prepared(name)[1])
+    assert batch.weights.shape[0] % 2 == 0 or batch.weights.shape[1] % 2 == 0
+    assert "psum" in str(jax.make_jaxpr(lambda b: deal_out(lambda c, part: c * part.weights.sum(), 1.0, b))(batch))
+np.savez(sys.argv[1], **{name: answers(name) for name in DEALT})
+"""
+
+
+def test_two_devices_give_the_answer_of_one(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """Two views on two devices; one view's frames on two devices; the sums agree to rounding."""
+    assert jax.local_device_count() == 1
+    assert {whole(prepared(name)[1]).weights.shape[0] for name in DEALT} == {1, 2}
+    path = tmp_path / "two.npz"
+    command = [sys.executable, "-c", _ON_TWO_DEVICES, str(path)]
+    run = subprocess.run(command, cwd=request.config.rootpath, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr[-2000:]
+    two = np.load(path)
+    for name in DEALT:
+        one = answers(name)
+        np.testing.assert_allclose(two[name], one, rtol=1e-9, atol=1e-12 * np.abs(one).max(), err_msg=name)
+
+
+@pytest.mark.parametrize(("views", "frames"), [(2, 3), (1, 4), (3, 1)])
+def test_dealing_out_on_one_device_is_the_sum(views: int, frames: int) -> None:
+    batch = Batch(
+        np.arange(views, dtype=np.int32),
+        np.zeros((views, frames), np.int32),
+        np.arange(1.0, views * frames + 1).reshape(views, frames),
+        np.ones((1, 1)),
+        np.ones((views, frames, 1, 1)),
+    )
+    total = deal_out(lambda factor, part: factor * part.weights.sum(), 2.0, batch)
+    assert float(total) == pytest.approx(batch.weights.sum() * 2)
