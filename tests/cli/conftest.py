@@ -74,6 +74,21 @@ class Ended:
     err: str
 
 
+SCAN = """
+version = 1
+devices = 1
+[data]
+file = "{file}"
+[[stages]]
+epochs = 3
+[[stages]]
+free = ["object", "probe"]
+epochs = 7
+[output]
+truth = "{file}"
+evaluations = 4
+"""
+
 Command = Callable[..., Ended]
 
 
@@ -103,9 +118,11 @@ def command(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, 
 def spawn(*words: object, folder: Path, cache: Path | None = None) -> subprocess.Popen[str]:
     """Starts `adorym ...` as a process of its own; compiled code is kept in `cache`, to start faster the next time."""
     environment = {**os.environ, "JAX_PLATFORMS": "cpu"}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     if cache is not None:
         environment |= {
-            "JAX_COMPILATION_CACHE_DIR": str(cache),
+            "PYTHONPYCACHEPREFIX": str(cache / "python"),
+            "JAX_COMPILATION_CACHE_DIR": str(cache / "jax"),
             "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
             "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
         }
@@ -121,6 +138,21 @@ def made(folder: Path, text: str, *words: str) -> Path:
     job.write_text(text, encoding="utf-8")
     assert main(["reconstruct", str(job), "-o", str(folder / "run"), "--debug", *words]) == 0
     return folder / "run"
+
+
+@pytest.fixture
+def without_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs whose report nobody will look at save the time to draw it."""
+    monkeypatch.setattr("adorym.cli._run.write_report", lambda folder, content: folder)
+
+
+@pytest.fixture(scope="session")
+def scan(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A simulated scan in a file, with its truth."""
+    folder = tmp_path_factory.mktemp("scan")
+    (folder / "scan.toml").write_text(PTYCHOGRAPHY, encoding="utf-8")
+    assert main(["simulate", str(folder / "scan.toml"), "-o", str(folder / "scan.h5")]) == 0
+    return folder / "scan.h5"
 
 
 @pytest.fixture(scope="session")

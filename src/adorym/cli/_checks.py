@@ -38,8 +38,8 @@ def _check_spread(dataset: Dataset) -> None:
     if pixels > _WIDEST_SPREAD * widest:
         raise SamplingError(
             f"{dataset.source}: over {distance:.4g} m the finest waves of a pixel of {dataset.pixel:.4g} m spread over "
-            f"{pixels:.3g} pixels, and a frame has {widest}, which undersamples them: check distances, pixel and energy "
-            "in [data]."
+            f"{pixels:.3g} pixels, and a frame has {widest}, which undersamples them: check distances, pixel and "
+            "energy in [data]."
         )
 
 

@@ -7,13 +7,26 @@ import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType, ModuleType
 
 from adorym._core import AdorymError
 from adorym.cli import _compare, _demo, _export, _formats, _inspect, _reconstruct, _resume, _simulate
 from adorym.cli._interrupt import orderly_end
 
-_COMMANDS = (_simulate, _inspect, _reconstruct, _resume, _compare, _export, _formats, _demo)
+COMMANDS: Mapping[str, ModuleType] = MappingProxyType(
+    {
+        "simulate": _simulate,
+        "inspect": _inspect,
+        "reconstruct": _reconstruct,
+        "resume": _resume,
+        "compare": _compare,
+        "export": _export,
+        "formats": _formats,
+        "demo": _demo,
+    }
+)
+"""The commands by name; each module has SUMMARY, DESCRIPTION, EXAMPLES, `add_arguments` and `run`."""
 
 _DESCRIPTION = """\
 3D images of thick samples from x-ray measurements, beyond the depth of focus.
@@ -27,6 +40,8 @@ examples:
   adorym resume runs/scan                      go on where it was stopped
   adorym COMMAND --help                        more on a command
 """
+
+_NO_MEMORY = "There is not enough memory: set views_per_batch = 1 and a smaller frames_per_batch in [[stages]]."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,18 +61,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     try:
         with orderly_end():
-            return given.run(given)
+            code = given.run(given)
+            sys.stdout.flush()
+            return code
     except AdorymError as error:
         return _tell(str(error), 2, given.debug)
     except KeyboardInterrupt:
         return _tell("Stopped.", 130, given.debug)
     except BrokenPipeError:  # the reader of our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return 141
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         return _tell(f"{place}{error.strerror or error}.", 2, given.debug)
     except Exception as error:  # noqa: BLE001 - whatever else goes wrong is ours, and is kept for a report
+        if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
+            return _tell(_NO_MEMORY, 2, given.debug)
         return _tell(_unexpected(error), 1, given.debug)
 
 
@@ -67,8 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_Version, help="the version, and nothing else")
     parser.set_defaults(debug=False)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in _COMMANDS:
-        name = command.__name__.rpartition("_")[2]
+    for name, command in COMMANDS.items():
         one = commands.add_parser(
             name, help=command.SUMMARY, description=command.DESCRIPTION, epilog=command.EXAMPLES, formatter_class=form
         )
@@ -87,7 +105,8 @@ class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *rest: object) -> None:
         import adorym
 
-        parser.exit(message=f"adorym {adorym.__version__}\n")
+        sys.stdout.write(f"adorym {adorym.__version__}\n")
+        parser.exit()
 
 
 def _tell(sentence: str, code: int, debug: bool) -> int:
@@ -101,8 +120,6 @@ def _tell(sentence: str, code: int, debug: bool) -> int:
 
 def _unexpected(error: Exception) -> str:
     """A sentence for an error that nobody foresaw; its traceback goes into a file."""
-    if "RESOURCE_EXHAUSTED" in str(error) or isinstance(error, MemoryError):
-        return "There is not enough memory: set views_per_batch = 1 and a smaller frames_per_batch in [[stages]]."
     descriptor, path = tempfile.mkstemp(prefix="adorym-", suffix=".txt")
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(traceback.format_exc())

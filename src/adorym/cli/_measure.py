@@ -17,8 +17,10 @@ from adorym.io import Truth, find_format, read_dataset, read_truth
 def with_format(job: Job) -> Job:
     """The job with the format of its data found by looking into the file, so that its keys can be checked."""
     table = job.tables.get("data")
-    if not isinstance(table, dict) or table.get("format", "auto") != "auto" or not isinstance(table.get("file"), str):
+    if not isinstance(table, dict) or table.get("format", "auto") != "auto":
         return job
+    if not isinstance(table.get("file"), str):
+        raise JobError(f"{job.source}: data.file: give the path of the measurement's file in quotes.")
     found = find_format(job.folder / table["file"]).name
     return dataclasses.replace(job, tables={**job.tables, "data": {**table, "format": found}})
 

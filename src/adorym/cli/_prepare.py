@@ -63,7 +63,7 @@ def prepare(job: Job, devices: int, *, advance: Advance = lambda view, views: No
         advance: told views done and views in all while data are simulated.
     """
     job, known = checked(job)
-    first = resolve(dataclasses.replace(job, tables=_of_measurement(job.tables)), known)
+    first = resolve(dataclasses.replace(job, tables=of_measurement(job.tables)), known)
     dataset, truth = measurement(first, known, advance)
     check_dataset(dataset)
     tables = filled(_told(job, dataset), dataset)
@@ -86,7 +86,8 @@ def measurement_truth(output: Output) -> Truth | None:
     return None if output.truth is None else read_truth(output.truth)
 
 
-def _of_measurement(tables: dict[str, Any]) -> dict[str, Any]:
+def of_measurement(tables: dict[str, Any]) -> dict[str, Any]:
+    """The tables that say what is measured, without those that say what is made of it."""
     later = ("experiment", "likelihood", "regularizers", "constraints", "stages")
     return {name: table for name, table in tables.items() if name not in later}
 

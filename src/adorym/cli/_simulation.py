@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 from adorym._core import JobError
 from adorym.cli._jax import prepared_jax
 from adorym.cli._measure import check_source, measurement
-from adorym.cli._prepare import checked
+from adorym.cli._prepare import checked, of_measurement
 from adorym.cli._progress import simulation_progress
 from adorym.cli._run import hardware
 from adorym.config import Job, resolve
@@ -27,5 +28,6 @@ def simulate_file(job: Job, output: Path, *, overwrite: bool = False) -> Path:
     check_source(job, simulated=True)
     with prepared_jax(*hardware(job)):
         job, known = checked(job)
-        dataset, truth = measurement(resolve(job, known), known, simulation_progress())
+        resolved = resolve(dataclasses.replace(job, tables=of_measurement(job.tables)), known)
+        dataset, truth = measurement(resolved, known, simulation_progress())
         return write_dataset(output, dataset, truth=truth)

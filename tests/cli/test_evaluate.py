@@ -1,0 +1,131 @@
+"""Looking at a run: every chosen frame once, in batches of one shape, at a cost that is bounded; and the defaults."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from adorym._core import JobError
+from adorym.cli._defaults import default_constraints, default_stages, guessed_photons
+from adorym.cli._evaluate import Evaluator, batches_of, fit_of
+from adorym.cli._prepare import held_out_frames
+from adorym.data import ArrayFrames, Feed
+from adorym.experiment import GaussianProbe, Raster, holography, plan_holography, plan_ptychography, plan_tomography
+from adorym.likelihoods import Poisson
+from adorym.problem import Problem
+from adorym.reconstruct import Stage, Task, fit
+from adorym.simulate import simulate
+from adorym.solvers import FirstOrder, GaussNewton
+
+VACUUM = np.zeros((8, 8, 8))
+
+
+def data(views=7):
+    plan = plan_holography((8, 8), pixel=2e-9, energy=1e3, distances=(1e-7, 2e-7), views=views, photons=100.0)
+    return simulate(plan, VACUUM, VACUUM)
+
+
+def task(*stages, views=7, held_out=None):
+    dataset = data(views)
+    return Task(dataset, holography(dataset), Problem(Poisson(), free=()), stages, held_out=held_out)
+
+
+@pytest.mark.parametrize("sizes", [(1, 1), (2, 2), (3, 1), (9, 9)])
+def test_every_chosen_frame_is_in_one_batch(sizes):
+    dataset = data()
+    chosen = np.random.default_rng(0).random((7, 2)) < 0.6
+    chosen[3] = False
+    seen = np.zeros(chosen.shape)
+    shapes = set()
+    for batch in batches_of(dataset, chosen, sizes):
+        shapes.add((batch.weights.shape, batch.counts.shape))
+        for row, view in enumerate(batch.views):
+            for column in np.flatnonzero(batch.weights[row]):
+                frame = batch.frames[row, column]
+                seen[view, frame] += 1
+                assert np.array_equal(batch.counts[row, column], dataset.frames.read(int(view), np.array([frame]))[0])
+    assert np.array_equal(seen, chosen)
+    assert len(shapes) == 1
+
+
+def test_the_fit_is_that_of_the_library():
+    one = task(Stage(("object",), GaussNewton(), 1))
+    feed = Feed(one.dataset, views_per_batch=2, frames_per_batch=2)
+    whole = fit(one.problem, one.model, feed)
+    found = fit_of(one.problem, one.model, batches_of(one.dataset, np.ones((7, 2), bool), (3, 1)))
+    assert found["misfit"] == pytest.approx(float(whole.misfit / whole.counts), rel=1e-9)
+    assert found["reduced_chi2"] == pytest.approx(float(whole.chi_squared / whole.pixels), rel=1e-9)
+    assert fit_of(one.problem, one.model, []) == {}
+
+
+def test_evaluations_are_spread_and_end_with_the_end():
+    looks = Evaluator(task(Stage(("object",), FirstOrder(), 30)), 20, None)
+    assert len(looks.steps) == 20
+    assert max(looks.steps) == 30 * 4 * 1 == sum(looks.task.steps())
+    gaps = np.diff(sorted(looks.steps))
+    assert gaps.max() - gaps.min() <= 1
+    assert Evaluator(task(Stage(("object",), GaussNewton(), 3)), 20, None).steps == {1, 2, 3}
+
+
+def test_evaluations_take_a_tenth_of_the_work_at_most():
+    for epochs in (2, 10, 60, 400):
+        one = task(Stage(("object",), FirstOrder(views_per_batch=1), epochs), views=50)
+        looks = Evaluator(one, 20, None)
+        found = looks.look(one.model, one.problem, whole=False)
+        assert found["share"] * len(looks.steps) <= 0.1 * 3.5 * epochs + len(looks.steps) / 50
+        assert 0 < found["share"] <= 1
+    assert looks.look(one.model, one.problem, whole=True)["share"] == 1
+
+
+def test_frames_kept_back_are_measured_apart():
+    held = held_out_frames(data(), 3)
+    assert np.flatnonzero(held.any(axis=1)).tolist() == [1, 4]
+    one = task(Stage(("object",), FirstOrder(views_per_batch=1), 100), held_out=held)
+    found = Evaluator(one, 5, lambda model: 0.25).look(one.model, one.problem, whole=True)
+    assert found.keys() == {
+        "misfit", "reduced_chi2", "held_out_misfit", "held_out_reduced_chi2", "share", "error"
+    }  # fmt: skip
+    kept = fit_of(one.problem, one.model, batches_of(one.dataset, held, (1, 1)))
+    assert found["held_out_misfit"] == pytest.approx(kept["misfit"])
+    assert found["error"] == 0.25
+
+
+def test_what_is_kept_back():
+    assert held_out_frames(data(), 0) is None
+    with pytest.raises(JobError, match="give less"):
+        held_out_frames(data(), 7)
+    frames = ArrayFrames(np.ones((1, 10, 4, 4)))
+    one_view = dataclasses.replace(data(views=1), frames=frames, weights=np.ones((1, 10)))
+    assert np.flatnonzero(held_out_frames(one_view, 5)[0]).tolist() == [2, 7]
+
+
+def test_defaults_suit_the_technique():
+    beam, raster = GaussianProbe(16), Raster(8.0)
+    thin = plan_ptychography((16, 16), pixel=2e-9, energy=1e3, probe=beam, raster=raster)
+    thick = plan_ptychography((16, 16), pixel=2e-9, energy=1e3, probe=beam, raster=raster, views=4)
+    projections = plan_tomography((8, 8), pixel=1e-6, energy=2e4, views=4)
+    assert [stage["free"] for stage in default_stages(thin)] == [["object"], ["object", "probe"]]
+    first, second = (stage["epochs"] for stage in default_stages(thin))
+    assert first / (first + second) == pytest.approx(0.05)
+    assert [stage["free"] for stage in default_stages(thick)] == [["object"]]
+    assert default_stages(projections)[0]["solver"] == "gauss-newton"
+    assert default_constraints(thin, {"kind": "ptychography"}) == []
+    assert [one["where"] for one in default_constraints(thick, {"kind": "ptychography"})] == [
+        "object.delta",
+        "object.beta",
+    ]
+    assert [one["where"] for one in default_constraints(projections, {"kind": "tomography"})] == ["object.delta"]
+    in_pixels = dataclasses.replace(projections, energy=None, pixel=1.0)
+    assert default_constraints(in_pixels, {"kind": "tomography"}) == []
+    phases = {"kind": "ptychography", "parametrization": "log amplitude and phase"}
+    assert default_constraints(thick, phases) == []
+
+
+def test_photons_that_nobody_told_are_those_of_the_empty_field():
+    dataset = data()
+    assert guessed_photons(dataset) is None
+    assert guessed_photons(dataclasses.replace(dataset, photons=None)) == pytest.approx(100, rel=0.02)
+    lit = dataclasses.replace(dataset, photons=None, flat=np.full((8, 8), 90.0))
+    assert guessed_photons(lit) is None
