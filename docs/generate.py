@@ -1,0 +1,101 @@
+"""Writes the pages that follow from the code: `python docs/generate.py`. A test fails where they are out of date."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+
+from adorym.cli._main import COMMANDS
+from adorym.config import registries, schema_markdown
+
+FOLDER = Path(__file__).resolve().parent
+
+JOB = """\
+# The job
+
+A job is a TOML file. It says what the Python API says, in the same words: every table names a constructor, and the
+keys of a table are that constructor's parameters. Lengths, energies and angles are text with a unit ("2 nm", "5 keV",
+"3 deg") or SI numbers. An unknown key is an error that names the nearest known one.
+
+```toml
+version = 1
+
+[data]
+file = "scan.cxi"            # relative to the job
+focus_distance = "3.65 mm"   # what the file lacks
+
+[[stages]]
+free = ["object"]
+epochs = 10
+
+[[stages]]
+free = ["object", "probe"]
+epochs = 90
+```
+
+Everything else has a default, and what is decided automatically (kinds, slabs, batches, scales, devices) is written
+into the `job.toml` of the RUN folder: that file says all, and reconstructing it again gives the same result on the same
+machine. Any key can be changed from the command line: `--set stages.1.epochs=200`.
+
+A job with `[phantom]` and `[scan]` in place of `[data]` is simulated, by `adorym simulate` into a file, or on the way
+by `adorym reconstruct`.
+
+This page is made from the code by `docs/generate.py`.
+
+"""
+
+COMMAND_LINE = """\
+# The command line
+
+Results go to the standard output, progress and errors to the standard error. An error that is yours to mend is one
+sentence and the exit code 2; Ctrl-C ends with 130 and SIGTERM with 143, a reconstruction with a checkpoint that
+`adorym resume` goes on from.
+
+A RUN folder holds `job.toml` (the resolved job), `metrics.jsonl` (one line per step), `checkpoints/`, `volume.zarr` or
+`image.zarr` (OME-Zarr, with the region that the measurement reached), `probe.h5`, `predicted.h5` (a few measured frames
+and their predictions), `summary.json` and `report.html`.
+
+This page is made from the code by `docs/generate.py`.
+"""
+
+
+class Recorder(argparse.ArgumentParser):
+    """An argument parser that only remembers what it is told."""
+
+    def __init__(self) -> None:
+        super().__init__(add_help=False)
+        self.words: list[str] = []
+        self.rows: list[str] = []
+
+    def add_argument(self, *names, help, metavar=None, choices=None, action=None, required=False, nargs=None, **_):
+        value = "" if action == "store_true" else metavar or "|".join(map(str, choices or ()))
+        shown = f"{names[-1]} {value}".strip() if names[0].startswith("-") else value
+        optional = nargs == "?" or (names[0].startswith("-") and not required)
+        self.words.append(f"[{shown}]" if optional else shown)
+        written = ", ".join(names) if names[0].startswith("-") else ""
+        cell = f"{written} {value}".strip().replace("|", r"\|")
+        self.rows.append(f"| `{cell}` | {help} |")
+
+
+def job_page() -> str:
+    """docs/job.md."""
+    return JOB + schema_markdown(registries())
+
+
+def command_line_page() -> str:
+    """docs/command-line.md."""
+    parts = [COMMAND_LINE]
+    for name, command in COMMANDS.items():
+        arguments = Recorder()
+        command.add_arguments(arguments)
+        examples = re.sub(r"^  ", "", command.EXAMPLES.partition("\n")[2], flags=re.MULTILINE)
+        table = "\n".join(["| argument | meaning |", "|---|---|", *arguments.rows])
+        usage = f"```text\nadorym {name} {' '.join(arguments.words)}".rstrip() + "\n```"
+        parts.append(f"## {name}\n\n{command.DESCRIPTION}\n{usage}\n\n{table}\n\n```text\n{examples}```\n")
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    (FOLDER / "job.md").write_text(job_page(), encoding="utf-8")
+    (FOLDER / "command-line.md").write_text(command_line_page(), encoding="utf-8")
