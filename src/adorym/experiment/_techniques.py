@@ -10,9 +10,12 @@ import numpy as np
 
 from adorym._core import DataError
 from adorym._core.fourier import smooth_size
+from adorym._core.trees import replace
 from adorym.data import Dataset
 from adorym.detectors import Detector
 from adorym.experiment._experiment import Experiment
+from adorym.experiment._plan import PlannedFrames
+from adorym.experiment._starts import filtered_back_projection
 from adorym.geometry import Geometry
 from adorym.objects import PARAMETRIZATIONS, AbstractParametrization, Image, Volume
 from adorym.probes import AbstractProbe, Modes, PlaneWave, add_modes, from_far_field, from_near_field
@@ -108,7 +111,12 @@ def _extended(field: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
 
 
 def tomography(
-    dataset: Dataset, *, parametrization: Parametrization = "fixed ratio", ratio: float = 1.0, overhang: int = 0
+    dataset: Dataset,
+    *,
+    parametrization: Parametrization = "fixed ratio",
+    ratio: float = 1.0,
+    overhang: int = 0,
+    start: Literal["filtered back-projection", "vacuum"] = "filtered back-projection",
 ) -> Experiment:
     """Projections in focus; the flat field is the illumination, the dark field a background.
 
@@ -119,6 +127,7 @@ def tomography(
         parametrization: what is optimised.
         ratio: β/δ where it is fixed.
         overhang: voxels by which the volume is wider than the field on each side, for samples that leave it.
+        start: what to refine from; frames of weight 0 have no part in it.
 
     Example:
         >>> from adorym.experiment import plan_tomography
@@ -129,6 +138,15 @@ def tomography(
     width = shape[1] + 2 * math.ceil(abs(dataset.axis_offset)) + 2 * overhang
     material = PARAMETRIZATIONS[parametrization]((width, width, shape[0]), ratio)
     volume = Volume(material, dataset.pixel, dataset.wavelength, width, shape[1])
+    if start != "vacuum" and not isinstance(dataset.frames, PlannedFrames):
+        attenuation = filtered_back_projection(dataset, (width, width, shape[0]))  # of the intensity, per voxel
+        absorbing = {  # the leaf that absorbs, and the attenuation of a voxel per unit of it
+            "fixed ratio": ("delta", 2 * volume.scale * ratio),
+            "delta beta": ("beta", 2 * volume.scale),
+            "log amplitude and phase": ("log_amplitude", -2.0),
+        }
+        leaf, per_unit = absorbing[parametrization]
+        volume = replace(volume, leaf, jnp.asarray(attenuation / per_unit, jnp.zeros(()).dtype))
     dark = 0.0 if dataset.dark is None else dataset.dark
     probe: AbstractProbe = PlaneWave.of(dataset.photons or 1.0)
     if dataset.flat is not None:

@@ -157,7 +157,8 @@ class Volume(AbstractObject):
         def collect(voxels: Float[Array, "z x y"]) -> Float[Array, "slab y width"]:
             turned = rotate(voxels, view.angle, view.axis_offset, size=(depth, self.width))
             turned = jnp.pad(turned, ((before, after), (0, 0), (0, 0)))
-            return jnp.swapaxes(turned.reshape(-1, self.slab_voxels, *turned.shape[1:]).sum(1), 1, 2)
+            planes = turned.reshape(-1, self.slab_voxels, *turned.shape[1:])
+            return jnp.swapaxes(_sum_planes(planes), 1, 2)
 
         log_amplitude, phase = self.parametrization.exponent(collect, self.scale)
         middle = (after - before) / 2 * self.voxel
@@ -174,3 +175,14 @@ class Volume(AbstractObject):
             delta = 2.8179403e-15 * self.wavelength**2 * 3.343e29 / (2 * np.pi)
         delta *= self.scale if leaf in ("phase", "log_amplitude") else 1.0
         return delta * (_ABSORPTION if leaf in ("beta", "log_amplitude") else 1.0)
+
+
+def _sum_planes(planes: Float[Array, "slab plane x y"]) -> Float[Array, "slab x y"]:
+    """Sum over the planes of each slab.
+
+    Over many planes as a product with ones: XLA's own sum along a long stride takes 25 times longer on a CPU.
+    """
+    count = planes.shape[1]
+    if count <= 16:
+        return planes.sum(1)
+    return jnp.einsum("p,spxy->sxy", jnp.ones(count, planes.dtype), planes, precision="highest")

@@ -46,12 +46,12 @@ class FirstOrder(AbstractSolver):
 
     Example:
         >>> FirstOrder(views_per_batch=1, frames_per_batch=16).rate
-        1.0
+        0.3
     """
 
     views_per_batch: int = eqx.field(static=True, default=0)
     frames_per_batch: int = eqx.field(static=True, default=0)
-    rate: float = eqx.field(static=True, default=1.0)
+    rate: float = eqx.field(static=True, default=0.3)
     memory: float = eqx.field(static=True, default=0.99)
 
     def steps_per_epoch(self, feed: Feed) -> int:
