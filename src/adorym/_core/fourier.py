@@ -6,7 +6,7 @@ Unitary ("ortho") transforms keep the sum of |wave|^2, so that it is the number 
 from __future__ import annotations
 
 import jax.numpy as jnp
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Complex, Num
 
 
 def fft2(field: Complex[Array, "*batch y x"]) -> Complex[Array, "*batch y x"]:
@@ -40,7 +40,7 @@ def convolve(field: Complex[Array, "*batch y x"], transfer: Complex[Array, "*ker
     return jnp.fft.ifft2(jnp.fft.fft2(field) * transfer)
 
 
-def centre_frequencies(frames: Float[Array, "*batch y x"]) -> Float[Array, "*batch y x"]:
+def centre_frequencies(frames: Num[Array, "*batch y x"]) -> Num[Array, "*batch y x"]:
     """Frames in FFT order with the zero frequency moved to index N//2.
 
     Example:

@@ -12,6 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from adorym._core import JobError
+
 Leaf = Float[Array, "*shape"]
 
 
@@ -47,7 +49,7 @@ class Bounds(AbstractConstraint):
 
     def __check_init__(self) -> None:
         if self.lower > self.upper:
-            raise ValueError(f"Bounds of {self.where}: lower {self.lower} is above upper {self.upper}.")
+            raise JobError(f"Bounds of {self.where}: lower {self.lower} is above upper {self.upper}; exchange the two.")
 
     def __call__(self, leaf: Leaf) -> Leaf:
         """See `AbstractConstraint`."""

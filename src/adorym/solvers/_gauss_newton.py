@@ -21,7 +21,7 @@ from adorym._core import Batch
 from adorym.data import Feed
 from adorym.problem import Problem
 from adorym.solvers._solver import AbstractSolver, Info, Moment
-from adorym.solvers._vectors import axpy, dot, signs
+from adorym.solvers._vectors import axpy, dot, only, signs
 
 
 class GaussNewtonState(NamedTuple):
@@ -68,17 +68,24 @@ class GaussNewton(AbstractSolver):
     def init(self, problem: Problem, model: PyTree, feed: Feed, *, seed: int) -> GaussNewtonState:
         """See `AbstractSolver.init`."""
         params, frozen = problem.split(model)
-        probe = signs(params, seed)
-        product = _summed(lambda batch: problem.gauss_newton_product(params, frozen, batch, vector=probe), feed)
-        pairs = zip(jax.tree.leaves(probe), jax.tree.leaves(product), strict=True)
-        curvature = tuple(jnp.maximum(jnp.vdot(v, h) / v.size, 1e-30) for v, h in pairs)
-        return GaussNewtonState(jnp.asarray(0.01, curvature[0].dtype), curvature)
+        probe, curvature = signs(params, seed), []
+        for index, leaf in enumerate(jax.tree.leaves(params)):  # one at a time: what couples leaves has either sign
+            along = only(probe, index)
+
+            def kernel(batch: Batch, along: PyTree = along) -> PyTree:
+                return problem.gauss_newton_product(params, frozen, batch, vector=along)
+
+            product = _summed(kernel, feed)
+            product = jax.tree.map(jnp.add, product, problem.penalty_curvature(params, frozen, along))
+            curvature.append(jnp.maximum(dot(along, product) / leaf.size, 1e-30))
+        return GaussNewtonState(jnp.asarray(0.01, curvature[0].dtype), tuple(curvature))
 
     def step(
         self, problem: Problem, model: PyTree, state: GaussNewtonState, *, feed: Feed, moment: Moment
     ) -> tuple[PyTree, GaussNewtonState, Info]:
         """See `AbstractSolver.step`."""
         params, frozen = problem.split(model)
+        params = problem.project(params)
         value, gradient = _objective_and_gradient(problem, (params, frozen), feed)
         gradient = _inactive(problem, params, gradient, curvature=state.curvature)
 
