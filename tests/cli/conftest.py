@@ -13,6 +13,8 @@ import jax
 import pytest
 
 from adorym.cli import main
+from adorym.cli._run import Outcome, start_run
+from adorym.config import load_job
 
 HOLOGRAPHY = """
 version = 1
@@ -156,9 +158,17 @@ def scan(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def holography_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A volume from simulated holograms."""
-    return made(tmp_path_factory.mktemp("holography"), HOLOGRAPHY)
+def holography_outcome(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Outcome]:
+    """A volume from simulated holograms, in its RUN folder and as the report has it."""
+    folder = tmp_path_factory.mktemp("holography")
+    (folder / "job.toml").write_text(HOLOGRAPHY, encoding="utf-8")
+    return folder / "run", start_run(load_job(folder / "job.toml"), folder / "run")
+
+
+@pytest.fixture(scope="session")
+def holography_run(holography_outcome: tuple[Path, Outcome]) -> Path:
+    """The RUN folder of a volume from simulated holograms."""
+    return holography_outcome[0]
 
 
 @pytest.fixture(scope="session")

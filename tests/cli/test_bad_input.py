@@ -150,6 +150,15 @@ def test_a_bad_job(command, tmp_path, setting):
     assert {path.name for path in tmp_path.iterdir()} == {"job.toml"}
 
 
+def test_a_truth_that_does_not_fit(command, tmp_path):
+    (tmp_path / "job.toml").write_text(HOLOGRAPHY)
+    with h5py.File(tmp_path / "truth.h5", "w") as file:
+        file["delta"], file["beta"] = np.ones((2, 15, 15, 15))
+    ended = command("reconstruct", "job.toml", "-o", "run", "--set", "output.truth=truth.h5")
+    assert "even numbers" in sentence_of(ended)
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize(
     ("text", "word"),
     [

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
+from pathlib import Path
 
 import pytest
 
 from adorym.cli import _demonstration
 from adorym.cli._demonstration import job_for, scaled_job
+from adorym.cli._run import Outcome
 from adorym.config import registries, resolve
 
 
@@ -34,29 +35,52 @@ def test_lengths_follow_the_size():
     assert small["experiment"]["object_size"] == 32
 
 
-@pytest.mark.usefixtures("without_report")
-def test_the_demonstration(command, tmp_path, monkeypatch):
-    def quick(technique, size):
-        job = scaled_job(technique, size)
-        job.tables["scan"]["views"] = 2
-        job.tables["simulate"]["slab_voxels"] = 32
-        job.tables["stages"][0]["epochs"] = 1
-        return job
+@pytest.fixture
+def rehearsed(monkeypatch, holography_outcome):
+    """The demonstration without its work: what it would do is noted, and one small run stands for all."""
+    asked = []
 
-    monkeypatch.setattr(_demonstration, "scaled_job", quick)
-    monkeypatch.setattr(_demonstration, "TECHNIQUES", ("ptychography",))
+    def simulate(job, output, *, overwrite):
+        asked.append(("simulate", output.name))
+        return output
+
+    def reconstruct(job, folder, *, overwrite):
+        asked.append((folder.name, Path(job.tables["data"]["file"]).name, job.tables["experiment"]["slab_voxels"]))
+        return holography_outcome[1]
+
+    monkeypatch.setattr(_demonstration, "simulate_file", simulate)
+    monkeypatch.setattr(_demonstration, "start_run", reconstruct)
+    return asked
+
+
+def test_the_demonstration(command, tmp_path, rehearsed):
     ended = command("demo", "--size", 16, "-o", "demo", "--picture", "demo.png")
     assert ended.code == 0, ended.err
     assert ended.out == "demo/report.html\n"
-    runs = ["ptychography-multislice", "ptychography-projection"]
-    assert {path.name for path in (tmp_path / "demo").iterdir()} == {*runs, "report.html", "ptychography.h5"}
+    assert rehearsed == [
+        ("simulate", "holography.h5"),
+        ("holography-multislice", "holography.h5", 4),
+        ("holography-projection", "holography.h5", 16),
+        ("simulate", "ptychography.h5"),
+        ("ptychography-multislice", "ptychography.h5", 4),
+        ("ptychography-projection", "ptychography.h5", 16),
+    ]
     report = (tmp_path / "demo" / "report.html").read_text()
-    assert all(f'href="{run}/report.html"' in report for run in runs)
-    slabs = []
-    for run in runs:
-        summary = json.loads((tmp_path / "demo" / run / "summary.json").read_text())
-        assert summary["error"] > 0
-        slabs.append(summary["decided"]["experiment"]["slab_voxels"])
-    assert slabs[0] < slabs[1] == 16
+    for name in (
+        "holography-multislice",
+        "holography-projection",
+        "ptychography-multislice",
+        "ptychography-projection",
+    ):
+        assert f'href="{name}/report.html"' in report
+    assert "Holography" in report
+    assert "seconds, simulation included" in report
     assert (tmp_path / "demo.png").read_bytes().startswith(b"\x89PNG")
     assert "--overwrite" in command("demo", "--size", 16, "-o", "demo").err
+
+
+def test_a_stopped_demonstration_ends_as_its_run_did(command, monkeypatch, rehearsed):
+    monkeypatch.setattr(_demonstration, "start_run", lambda job, folder, *, overwrite: Outcome(130))
+    ended = command("demo", "--size", 16, "-o", "demo")
+    assert ended.code == 130
+    assert ended.out == ""

@@ -35,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Do it."""
     import json
+    import math
 
     from adorym.cli._console import say, show_table
     from adorym.cli._measures import agreement
@@ -44,7 +45,8 @@ def run(arguments: argparse.Namespace) -> int:
     numbers = found.numbers()
     reached = 1.0 if result.reached is None else float(result.reached.mean())
     if arguments.json:
-        say(json.dumps({**numbers, "reached": reached, "voxel": found.voxel}, indent=2).replace("Infinity", "null"))
+        shown = {**numbers, "reached": reached, "voxel": found.voxel}
+        say(json.dumps({name: value if math.isfinite(value) else None for name, value in shown.items()}, indent=2))
         return 0
     unit = "m" if result.energy is not None else "pixels"
     show_table(

@@ -23,7 +23,7 @@ from adorym.report import (
     write_comparison_report,
 )
 
-TECHNIQUES = ("holography", "ptychography")
+_TECHNIQUES = ("holography", "ptychography")
 _SMALLEST = 16
 _INTRODUCTION = (
     "A hollow glass cone with spheres of titanium dioxide on it, thicker than the depth of focus, was imaged in "
@@ -60,7 +60,7 @@ def demonstrate(folder: Path, size: int, *, overwrite: bool, picture: Path | Non
         )
     make_folder(folder)
     began, comparisons = time.monotonic(), []
-    for technique in TECHNIQUES:
+    for technique in _TECHNIQUES:
         job = scaled_job(technique, size)
         file = simulate_file(job, folder / f"{technique}.h5", overwrite=True)
         runs = []

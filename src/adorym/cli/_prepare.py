@@ -12,6 +12,8 @@ from adorym._core import JobError
 from adorym.cli._checks import check_dataset, check_model
 from adorym.cli._defaults import filled, guessed_photons
 from adorym.cli._measure import build, check_source, measurement, truth_in, with_format
+from adorym.cli._measures import error_of
+from adorym.cli._results import result_of
 from adorym.config import Job, Output, Registries, ResolvedJob, entries, registries, resolve
 from adorym.data import Dataset
 from adorym.io import Truth
@@ -76,6 +78,8 @@ def prepare(job: Job, devices: int, *, advance: Advance = lambda view, views: No
     if truth is None and output.truth is not None:
         truth = measurement_truth(output)
     task = _task(resolved, known, dataset)
+    if truth is not None:
+        error_of(result_of(task.model, dataset), truth)  # says now, not after the first step, that they do not fit
     return Prepared(resolved.decided({"devices": devices, **_decisions(task, resolved)}), task, output, truth)
 
 
