@@ -136,7 +136,9 @@ def _value_and_gradient(
 ) -> tuple[Array, PyTree]:
     params, frozen = split
 
-    def one_view(params: PyTree, view: Batch) -> tuple[Array, PyTree]:
+    def one_view(split: tuple[PyTree, PyTree], view: Batch) -> tuple[Array, PyTree]:
+        params, frozen = split
+
         def nll(params: PyTree) -> Array:
             predicted = eqx.combine(params, frozen).predict_view(view.views, view.frames)
             return jnp.sum(_weights(view) * problem.likelihood.nll(predicted, view.counts))
@@ -144,7 +146,7 @@ def _value_and_gradient(
         return jax.value_and_grad(nll)(params)
 
     start = (jnp.zeros_like(fraction), jax.tree.map(jnp.zeros_like, params))
-    value, gradient = deal_out(lambda p, part: _per_view(one_view, p, part, start=start), params, batch)
+    value, gradient = deal_out(lambda both, part: _per_view(one_view, both, part, start=start), split, batch)
     if problem.regularizers:
         penalty, slope = jax.value_and_grad(problem.penalty)(params, frozen)
         value = value + fraction * penalty
@@ -154,18 +156,16 @@ def _value_and_gradient(
 
 @eqx.filter_jit
 def _gauss_newton_product(problem: Problem, split: tuple[PyTree, PyTree], batch: Batch, *, vector: PyTree) -> PyTree:
-    params, frozen = split
-
-    def one_view(both: tuple[PyTree, PyTree], view: Batch) -> PyTree:
-        params, vector = both
+    def one_view(all_three: tuple[PyTree, PyTree, PyTree], view: Batch) -> PyTree:
+        params, frozen, vector = all_three
         predicted, forward = jax.linearize(
             lambda p: eqx.combine(p, frozen).predict_view(view.views, view.frames), params
         )
         weighted = _weights(view) * problem.likelihood.fisher(predicted) * forward(vector)
         return jax.linear_transpose(forward, vector)(weighted)[0]
 
-    start = jax.tree.map(jnp.zeros_like, params)
-    return deal_out(lambda both, part: _per_view(one_view, both, part, start=start), (params, vector), batch)
+    start = jax.tree.map(jnp.zeros_like, vector)
+    return deal_out(lambda c, part: _per_view(one_view, c, part, start=start), (*split, vector), batch)
 
 
 @eqx.filter_jit
@@ -182,6 +182,5 @@ def _fit(problem: Problem, model: PyTree, batch: Batch) -> Fit:
             jnp.sum(weights),
         )
 
-    arrays, static = eqx.partition(model, eqx.is_array)
     zero = Fit(*(jnp.zeros(()) for _ in range(5)))
-    return deal_out(lambda a, part: _per_view(one_view, eqx.combine(a, static), part, start=zero), arrays, batch)
+    return deal_out(lambda model, part: _per_view(one_view, model, part, start=zero), model, batch)

@@ -9,9 +9,24 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-from jax.sharding import Mesh, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from adorym._core import Batch
+
+
+def replicate(tree: Any) -> Any:
+    """The arrays of a tree, on every device of the machine: where kernels leave what they return.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> replicate(jnp.ones(2)).tolist()
+        [1.0, 1.0]
+    """
+    devices = jax.local_devices()
+    if len(devices) == 1:
+        return tree
+    everywhere = NamedSharding(Mesh(devices, ("device",)), PartitionSpec())
+    return jax.tree.map(lambda leaf: jax.device_put(leaf, everywhere) if isinstance(leaf, jax.Array) else leaf, tree)
 
 
 def deal_out(function: Callable[[Any, Batch], Any], constants: Any, batch: Batch) -> Any:

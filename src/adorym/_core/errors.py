@@ -4,10 +4,10 @@ from __future__ import annotations
 
 
 class AdorymError(Exception):
-    """Base of all errors that are the user's to mend; the command line prints its sentence and exits with 2.
+    r"""Base of all errors that are the user's to mend; the command line prints its sentence and exits with 2.
 
     Example:
-        >>> raise AdorymError("data.energy is missing from scan.h5: add energy = \\"5 keV\\" to [data].")
+        >>> raise AdorymError("data.energy is missing from scan.h5: add energy = \"5 keV\" to [data].")
         Traceback (most recent call last):
         ...
         adorym._core.errors.AdorymError: data.energy is missing from scan.h5: add energy = "5 keV" to [data].

@@ -86,6 +86,9 @@ def holography(
     if boundary == "vacuum":
         reach = float(np.max(np.abs(dataset.distances))) + shape[1] * dataset.pixel / 2
         grid = tuple(padded_size(n, n, reach, pixel=dataset.pixel, wavelength=dataset.wavelength) for n in shape)
+        if dataset.probe is not None:  # the seam of a measured wave's continuation must not reach the frame either
+            beyond = math.ceil(2 * spread(dataset.pixel, dataset.wavelength, reach))
+            grid = tuple(smooth_size(n + beyond) for n in shape)
     probe: AbstractProbe = PlaneWave.of(dataset.photons or 1.0)
     if dataset.probe is not None:
         probe = Modes.of(_extended(dataset.probe, grid))

@@ -16,6 +16,7 @@ from adorym.data import Dataset, Feed
 from adorym.experiment import Experiment
 from adorym.problem import Fit, Problem
 from adorym.reconstruct._stages import Stage, with_batches, with_scales
+from adorym.sharding import replicate
 from adorym.solvers import Info, Moment
 
 
@@ -154,7 +155,7 @@ def iterate(task: Task, start: Snapshot | None = None) -> Iterator[Progress]:
         [1, 2]
     """
     counts = task.steps()
-    done, model = 0, task.model
+    done, model = 0, replicate(task.model)
     for index, (stage, steps) in enumerate(zip(task.stages, counts, strict=True)):
         problem = dataclasses.replace(task.problem, free=stage.free)
         feed = task.feed(index)
@@ -165,10 +166,10 @@ def iterate(task: Task, start: Snapshot | None = None) -> Iterator[Progress]:
             if start.step > done + steps:
                 done += steps
                 continue
-            model = _restored(model, "model", start.arrays)
-            state = _restored(stage.solver.blank(problem, model), "state", start.arrays)
+            model = replicate(_restored(model, "model", start.arrays))
+            state = replicate(_restored(stage.solver.blank(problem, model), "state", start.arrays))
         if first < steps and state is None:
-            state = stage.solver.init(problem, model, feed, seed=task.seed)
+            state = replicate(stage.solver.init(problem, model, feed, seed=task.seed))
         for step in range(first, steps):
             moment = Moment(step, steps, task.seed)
             model, state, info = stage.solver.step(problem, model, state, feed=feed, moment=moment)

@@ -10,7 +10,7 @@ from adorym._core import JobError
 from adorym.data import Dataset
 from adorym.experiment import Experiment
 from adorym.problem import Problem
-from adorym.solvers import AbstractSolver, FirstOrder
+from adorym.solvers import AbstractSolver
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Stage:
         epochs: how often the data are seen (first order), or how many steps over all of them (Gauss-Newton).
 
     Example:
+        >>> from adorym.solvers import FirstOrder
         >>> Stage(("object",), FirstOrder(), epochs=10).epochs
         10
     """
@@ -59,6 +60,7 @@ def with_batches(stage: Stage, dataset: Dataset) -> Stage:
     Example:
         >>> from adorym.experiment import plan_holography
         >>> plan = plan_holography((8, 8), pixel=2e-9, energy=1e3, distances=(1e-7,), views=30)
+        >>> from adorym.solvers import FirstOrder
         >>> with_batches(Stage(("object",), FirstOrder(), 1), plan).solver.frames_per_batch
         1
     """

@@ -2,8 +2,9 @@
 
 Adam (Kingma & Ba, 2015) moves every element of a leaf by about the same length, its rate. What rate is right depends
 on the leaf's unit, on the photons and on how many frames see an element. Here it is measured: along the first step's
-direction d, the Gauss-Newton model of the batch is least at the length <g, d> / <d, JᵀFJ d>. That length, found for each
-leaf by itself, is the leaf's unit; the rate is then a fraction of it, which falls to zero over the stage by a cosine.
+direction d, the Gauss-Newton model of the batch is least at the length <g, d> / <d, JᵀFJ d>. That length, found for
+each leaf by itself, is the leaf's unit; the rate is then a fraction of it, which falls to zero over the stage by a
+cosine.
 """
 
 from __future__ import annotations
