@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from adorym._core import JobError
+from adorym.cli._content import history_of
 from adorym.cli._defaults import default_constraints, default_stages, guessed_photons
 from adorym.cli._evaluate import Evaluator, batches_of, fit_of
 from adorym.cli._prepare import held_out_frames
@@ -77,6 +78,23 @@ def test_evaluations_take_a_tenth_of_the_work_at_most():
         assert found["share"] * len(looks.steps) <= 0.1 * 3.5 * epochs + len(looks.steps) / 50
         assert 0 < found["share"] <= 1
     assert looks.look(one.model, one.problem, whole=True)["share"] == 1
+
+
+def test_the_curve_of_a_run_is_of_one_choice_of_frames():
+    one = task(Stage(("object",), FirstOrder(views_per_batch=1), 5), views=30)
+    looks = Evaluator(one, 20, None)
+    sampled, whole = (looks.look(one.model, one.problem, whole=whole) for whole in (False, True))
+    assert whole["sampled_misfit"] == sampled["misfit"] != whole["misfit"]
+    records = [
+        {"step": 0, "seconds": 0.0, **sampled},
+        {"step": 5, "seconds": 1.0, **whole},
+        {"step": 6, "seconds": 2.0},
+    ]
+    history = history_of(records)
+    assert history.misfit.tolist() == [sampled["misfit"]] * 2
+    assert history.step.tolist() == [0, 5]
+    assert history.held_out is None
+    assert history_of([{"step": 1}]) is None
 
 
 def test_frames_kept_back_are_measured_apart():

@@ -129,8 +129,8 @@ def quantities_of(result: Result, found: Agreement | None) -> tuple[Quantity, ..
 
 
 def history_of(records: Sequence[dict[str, Any]]) -> History | None:
-    """The evaluations among the records of a run."""
-    looked = [record for record in records if record.get("misfit") is not None]
+    """The evaluations among the records of a run, all of the same frames."""
+    looked = [_of_sample(record) for record in records if record.get("misfit") is not None]
     if not looked:
         return None
 
@@ -148,6 +148,12 @@ def history_of(records: Sequence[dict[str, Any]]) -> History | None:
         held_out=optional["held_out"],
         error=optional["error"],
     )
+
+
+def _of_sample(record: dict[str, Any]) -> dict[str, Any]:
+    """A record whose misfits are those of the frames that were looked at on the way, as far as it has them."""
+    mark = "sampled_"
+    return {**record, **{name.replace(mark, ""): value for name, value in record.items() if mark in name}}
 
 
 def frames_of(shown: Predicted, dataset: Dataset) -> Frames:

@@ -60,6 +60,9 @@ class Evaluator:
         for name in self._everything:
             batches = self._batches(name, whole)
             found |= {f"{name}{key}": value for key, value in fit_of(problem, model, batches).items()}
+            if whole and not np.array_equal(self._samples[name], self._everything[name]):
+                sample = fit_of(problem, model, self._batches(name, False))  # the last point of the run's curve
+                found |= {f"{name}sampled_{key}": value for key, value in sample.items()}
         chosen = self._everything if whole else self._samples
         found["share"] = float(chosen[""].sum() / self._everything[""].sum())
         if self.error is not None:

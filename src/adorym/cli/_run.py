@@ -173,13 +173,10 @@ class _Session:
         return Outcome(0, content, summary)
 
     def _summary(self, model: Experiment, found: Agreement | None) -> dict[str, Any]:
-        import equinox as eqx
-
         task, job = self.prepared.task, self.prepared.job
         last = [record for record in self.run.records() if record.get("step") == self.total and "misfit" in record]
         fit = last[-1] if last else self.evaluator.look(model, task.problem, whole=True)
-        empty = eqx.tree_at(lambda one: one.object, model, task.model.object)
-        nothing = self.evaluator.misfit(empty, task.problem)
+        nothing = self.evaluator.misfit(_emptied(model), task.problem)
         names = ("misfit", "reduced_chi2", "held_out_misfit", "held_out_reduced_chi2")
         decided = {name: job.tables[name] for name in ("experiment", "regularizers", "stages") if name in job.tables}
         return {
@@ -204,6 +201,15 @@ class _Session:
             return None
 
         return lambda model: error_of(result_of(model, dataset), truth)
+
+
+def _emptied(model: Experiment) -> Experiment:
+    """The model without its sample: whatever an object is described by, zeros are vacuum."""
+    import equinox as eqx
+    import jax
+
+    nothing = jax.tree.map(jax.numpy.zeros_like, model.object)
+    return eqx.tree_at(lambda one: one.object, model, nothing)
 
 
 def _restored(model: Experiment, checkpoint: Checkpoint) -> Experiment:
