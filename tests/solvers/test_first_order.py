@@ -1,0 +1,130 @@
+"""The first-order solver: lengths of steps that are measured, not tuned, and fall to nothing by the end."""
+
+from __future__ import annotations
+
+import math
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from tests.contracts.cases import prepared
+from tests.solvers.linear import equations, feed_for, linear
+
+from adorym._core.trees import replace
+from adorym.constraints import Bounds
+from adorym.data import Feed
+from adorym.likelihoods import Gaussian, Poisson
+from adorym.problem import Problem
+from adorym.solvers import FirstOrder, Moment
+
+
+def test_the_unit_is_the_best_length_along_the_signs_of_the_gradient() -> None:
+    """Of a convex parabola: the objective has its minimum there."""
+    model, dataset = linear()
+    solver, problem = FirstOrder(views_per_batch=3, frames_per_batch=2, rate=1.0), Problem(Gaussian(0.3), free=("x",))
+    feed = feed_for(solver, dataset)
+    (unit,) = solver.init(problem, model, feed, seed=0).units
+    matrix, counts = equations(model, dataset)
+    direction = np.sign(matrix.T @ (matrix @ np.asarray(model.x) - counts))
+
+    def objective(length: float) -> float:
+        return float(np.sum((matrix @ (np.asarray(model.x) - length * direction) - counts) ** 2))
+
+    best = float(unit)
+    assert best > 0
+    assert objective(best) < min(objective(0.98 * best), objective(1.02 * best), objective(0.0))
+
+
+def test_several_leaves_share_the_first_step() -> None:
+    """√n shorter each, for all of them move at once; one without influence does not move at all."""
+    model, dataset = prepared("far-field ptychography, two modes")
+    feed = Feed(dataset, views_per_batch=1, frames_per_batch=4)
+    solver = FirstOrder(views_per_batch=1, frames_per_batch=4)
+    alone = solver.init(Problem(Poisson(), free=("object.phase",)), model, feed, seed=0).units
+    free = ("object.phase", "probe", "geometry.axis_offset")
+    together = solver.init(Problem(Poisson(), free=free), model, feed, seed=0).units
+    assert float(together[0]) == pytest.approx(float(alone[0]) / math.sqrt(4), rel=1e-9)
+    assert float(together[-1]) == 0.0
+    assert all(float(unit) > 0 for unit in together[:-1])
+
+
+def test_steps_fall_to_nothing_by_a_cosine() -> None:
+    model, dataset = linear()
+    solver, problem = FirstOrder(views_per_batch=3, frames_per_batch=2, rate=1.0), Problem(Gaussian(0.3), free=("x",))
+    feed = feed_for(solver, dataset)
+    state = solver.init(problem, model, feed, seed=0)
+    for step, rate in [(0, 1.0), (5, 0.5), (10, 0.0)]:
+        moved, _, info = solver.step(problem, model, state, feed=feed, moment=Moment(step, 10, 0))
+        change = float(jnp.abs(moved.x - model.x).max())
+        # the first step of Adam is along the signs, one unit long
+        assert change == pytest.approx(rate * float(state.units[0]), rel=1e-6, abs=1e-15)
+        assert info.note == f"rate {rate:.2f}"
+
+
+def test_a_shorter_rate_makes_shorter_steps() -> None:
+    model, dataset = linear()
+    problem = Problem(Gaussian(0.3), free=("x",))
+    moves = []
+    for rate in (1.0, 0.25):
+        solver = FirstOrder(views_per_batch=3, frames_per_batch=2, rate=rate)
+        feed = feed_for(solver, dataset)
+        state = solver.init(problem, model, feed, seed=0)
+        moved, _, _ = solver.step(problem, model, state, feed=feed, moment=Moment(0, 10, 0))
+        moves.append(moved.x - model.x)
+    np.testing.assert_allclose(moves[1], 0.25 * moves[0], rtol=1e-6)
+
+
+def test_small_batches_find_the_answer_too() -> None:
+    """Consistent equations, one frame at a time."""
+    model, dataset = linear()
+    matrix, counts = equations(model, dataset)
+    exact = matrix @ np.linalg.lstsq(matrix, counts, rcond=None)[0]
+    frames = type(dataset.frames)(exact.reshape(3, 2, 2, 2))
+    feed = Feed(dataset.__class__(**{**vars(dataset), "frames": frames}), views_per_batch=1, frames_per_batch=1)
+    solver, problem = FirstOrder(views_per_batch=1, frames_per_batch=1, rate=1.0), Problem(Gaussian(0.3), free=("x",))
+    state = solver.init(problem, model, feed, seed=0)
+    for step in range(600):
+        model, state, _ = solver.step(problem, model, state, feed=feed, moment=Moment(step, 600, 0))
+    np.testing.assert_allclose(model.x, np.linalg.lstsq(matrix, exact, rcond=None)[0], atol=5e-3)
+    assert solver.steps_per_epoch(feed) == 6
+
+
+def test_it_moves_a_real_experiment_towards_its_data_and_keeps_its_bounds() -> None:
+    model, dataset = prepared("far-field ptychography, two modes")
+    feed = Feed(dataset, views_per_batch=1, frames_per_batch=2)
+    limits = (Bounds("object.log_amplitude", -0.05, 0.0),)
+    problem = Problem(Poisson(), free=("object", "probe"), constraints=limits)
+    solver = FirstOrder(views_per_batch=1, frames_per_batch=2, rate=1.0)
+    start = replace(model, "object.phase", jnp.zeros_like(model.object.parametrization.phase))
+
+    def misfit(model: eqx.Module) -> float:
+        return sum(float(problem.fit(model, batch).nll) for batch in feed.sweep())
+
+    model, state = start, solver.init(problem, start, feed, seed=0)
+    for step in range(40):
+        model, state, _ = solver.step(problem, model, state, feed=feed, moment=Moment(step, 40, 0))
+        assert float(model.object.parametrization.log_amplitude.min()) >= -0.05
+        assert float(model.object.parametrization.log_amplitude.max()) <= 0
+    assert misfit(model) < 0.2 * misfit(start)  # the bounds keep it from fitting better
+    assert eqx.tree_equal(model.geometry, start.geometry)
+
+
+@pytest.mark.single_precision
+def test_photons_of_any_number_in_32_bits() -> None:
+    """A leaf whose gradient is 1e-12 or 1e+12 of another's moves as well as it."""
+    for unit in (1e-6, 1.0, 1e6):
+        model, dataset = linear(unit=unit)
+        model = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), model)
+        solver, problem = (
+            FirstOrder(views_per_batch=3, frames_per_batch=2, rate=1.0),
+            Problem(Gaussian(0.3), free=("x",)),
+        )
+        feed = feed_for(solver, dataset)
+        state = solver.init(problem, model, feed, seed=0)
+        for step in range(150):
+            model, state, _ = solver.step(problem, model, state, feed=feed, moment=Moment(step, 150, 0))
+        matrix, counts = equations(model, dataset)
+        expected = np.linalg.lstsq(matrix.astype(float), counts, rcond=None)[0]
+        np.testing.assert_allclose(model.x / unit, expected / unit, atol=0.01)
