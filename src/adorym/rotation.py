@@ -17,7 +17,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -29,18 +29,28 @@ Size = tuple[int, int]
 
 
 def rotate(
-    volume: Float[Array, "z x y"], angle: Float[Array, ""] | float, axis_offset: Float[Array, ""] | float, *, size: Size
-) -> Float[Array, "zo xo y"]:
+    volume: Float[Array, "z x y"],
+    angle: Float[Array, ""] | float,
+    axis_offset: Float[Array, ""] | float,
+    *,
+    size: Size,
+    planes: int = 1,
+    middle: float = 0.0,
+) -> Float[Array, "slab xo y"]:
     """The volume as the laboratory sees it when the sample is turned by `angle` about +y; vacuum outside.
+
+    Planes along the beam can be summed into slabs on the way, without the turned volume ever being stored.
 
     Args:
         volume: values on cubic voxels, `(z, x, y)`, its centre on the rotation axis.
         angle: radians, right-hand rule about +y (z turns towards x).
         axis_offset: where the axis stands in the output, in voxels right of its centre.
         size: number of output voxels along z and x.
+        planes: voxel planes along z that are summed into one slab; divides the first size.
+        middle: z of the output's middle, in voxels downstream of the axis.
 
     Returns:
-        `(z, x, y)` in the laboratory; z is centred on the axis, x on the output's centre.
+        `(slab, x, y)` in the laboratory; z is centred on the axis (but for `middle`), x on the output's centre.
 
     Example:
         >>> volume = jnp.zeros((3, 3, 1)).at[1, 2, 0].set(1.0)      # at x = +1
@@ -49,20 +59,23 @@ def rotate(
         True
     """
     angle, axis_offset = (jnp.asarray(value, volume.dtype) for value in (angle, axis_offset))
-    return _rotate.bind(volume, angle, axis_offset, source=volume.shape[:2], size=size, transpose=False)
+    plan = _Plan((volume.shape[0], volume.shape[1]), size, planes, middle)
+    return _rotate.bind(volume, angle, axis_offset, plan=plan, transpose=False)
+
+
+class _Plan(NamedTuple):
+    """What a rotation does, beside the angle and the axis: from which grid to which."""
+
+    source: Size
+    size: Size
+    planes: int
+    middle: float
 
 
 def _sample_of(z: Array, x: Array, angle: Array) -> tuple[Array, Array]:
     """Sample coordinates seen at the laboratory point (z, x)."""
     cosine, sine = jnp.cos(angle), jnp.sin(angle)
     return x * sine + z * cosine, x * cosine - z * sine
-
-
-def _centred(size: Size, dtype: Any, offset: Array | float = 0.0) -> tuple[Array, Array]:
-    """Coordinates (z, x) of a grid's points, flattened, from its centre and its axis."""
-    z, x = (jnp.arange(n, dtype=dtype) - (n - 1) / 2 for n in size)
-    z, x = jnp.broadcast_arrays(z[:, None], (x - offset)[None, :])
-    return z.reshape(-1), x.reshape(-1)
 
 
 def _index_of(z: Array, x: Array, size: Size) -> tuple[Array, Array]:
@@ -82,88 +95,116 @@ def _weighted_rows(rows: Array, size: Size, corners: list[tuple[Array, Array, Ar
     return total
 
 
-def _forward(volume: Array, angle: Array, offset: Array, source: Size, size: Size) -> Array:
-    z, x = _index_of(*_sample_of(*_centred(size, volume.dtype, offset), angle), source)
-    z0, x0 = jnp.floor(z), jnp.floor(x)
-    fz, fx = z - z0, x - x0
-    iz, ix = z0.astype(jnp.int32), x0.astype(jnp.int32)
-    corners = [
-        (iz + a, ix + b, (fz if a else 1 - fz) * (fx if b else 1 - fx)) for a, b in itertools.product((0, 1), repeat=2)
-    ]
+def _forward(volume: Array, angle: Array, offset: Array, *, plan: _Plan) -> Array:
+    slabs, width = plan.size[0] // plan.planes, plan.size[1]
+    x = jnp.arange(width, dtype=volume.dtype) - (width - 1) / 2 - offset
+    first = jnp.arange(slabs, dtype=volume.dtype) * plan.planes - (plan.size[0] - 1) / 2 + plan.middle
     rows = volume.reshape(-1, volume.shape[-1])
-    return _weighted_rows(rows, source, corners).reshape(*size, -1)
+
+    def one_plane(plane: Array, total: Array) -> Array:
+        laboratory_z, laboratory_x = jnp.broadcast_arrays((first + plane.astype(first.dtype))[:, None], x[None, :])
+        seen = _sample_of(laboratory_z.reshape(-1), laboratory_x.reshape(-1), angle)
+        z, x_index = _index_of(*seen, plan.source)
+        z0, x0 = jnp.floor(z), jnp.floor(x_index)
+        fz, fx = z - z0, x_index - x0
+        iz, ix = z0.astype(jnp.int32), x0.astype(jnp.int32)
+        corners = [
+            (iz + a, ix + b, (fz if a else 1 - fz) * (fx if b else 1 - fx))
+            for a, b in itertools.product((0, 1), repeat=2)
+        ]
+        return total + _weighted_rows(rows, plan.source, corners)
+
+    empty = jnp.zeros((slabs * width, volume.shape[-1]), volume.dtype)
+    total = jax.lax.fori_loop(0, plan.planes, one_plane, empty)
+    return total.reshape(slabs, width, -1)
 
 
-def _backward(cotangent: Array, angle: Array, offset: Array, source: Size, size: Size) -> Array:
-    z, x = _centred(source, cotangent.dtype)
-    # the inverse rotation is the rotation by -angle; the output's x index counts from the displaced axis
-    laboratory_z, laboratory_x = _sample_of(z, x, -angle)
-    oz, ox = _index_of(laboratory_z, laboratory_x + offset, size)
-    nz, nx = jnp.round(oz), jnp.round(ox)
-    iz, ix = nz.astype(jnp.int32), nx.astype(jnp.int32)
-    corners = []
-    for a, b in itertools.product((-1, 0, 1), repeat=2):
-        back_z, back_x = _sample_of(nz + (a - (size[0] - 1) / 2), nx + (b - (size[1] - 1) / 2) - offset, angle)
-        weight = jnp.maximum(1 - jnp.abs(back_z - z), 0) * jnp.maximum(1 - jnp.abs(back_x - x), 0)
-        corners.append((iz + a, ix + b, weight))
+def _backward(cotangent: Array, angle: Array, offset: Array, *, plan: _Plan) -> Array:
+    size, slab_size = plan.size, (plan.size[0] // plan.planes, plan.size[1])
+    depth, width = plan.source
     rows = cotangent.reshape(-1, cotangent.shape[-1])
-    return _weighted_rows(rows, size, corners).reshape(*source, -1)
+    blocks = _blocks(depth, depth * width * rows.shape[1])
+    x = jnp.arange(width, dtype=cotangent.dtype) - (width - 1) / 2
+
+    def one_block(first: Array) -> Array:
+        z = jnp.arange(depth // blocks, dtype=cotangent.dtype) + first
+        point_z, point_x = (a.reshape(-1) for a in jnp.broadcast_arrays(z[:, None], x[None, :]))
+        # the inverse rotation is the rotation by -angle; the output's x index counts from the displaced axis
+        laboratory_z, laboratory_x = _sample_of(point_z, point_x, -angle)
+        oz, ox = _index_of(laboratory_z - plan.middle, laboratory_x + offset, size)
+        nz, nx = jnp.round(oz), jnp.round(ox)
+        iz, ix = nz.astype(jnp.int32), nx.astype(jnp.int32)
+        corners = []
+        for a, b in itertools.product((-1, 0, 1), repeat=2):
+            back_z, back_x = _sample_of(
+                nz + (a - (size[0] - 1) / 2 + plan.middle), nx + (b - (size[1] - 1) / 2) - offset, angle
+            )
+            weight = jnp.maximum(1 - jnp.abs(back_z - point_z), 0) * jnp.maximum(1 - jnp.abs(back_x - point_x), 0)
+            # floor division sends planes in front of the first slab to slab -1, which is outside
+            corners.append(((iz + a) // plan.planes, ix + b, weight))
+        return _weighted_rows(rows, slab_size, corners)
+
+    starts = jnp.arange(blocks, dtype=cotangent.dtype) * (depth // blocks) - (depth - 1) / 2
+    # a loop, so that the rows it reads lie in memory as rows: alone, the gather would be given a transposed array
+    return jax.lax.map(one_block, starts).reshape(*plan.source, -1)
 
 
-def _implementation(array: Array, angle: Array, offset: Array, *, source: Size, size: Size, transpose: bool) -> Array:
+def _blocks(depth: int, elements: int) -> int:
+    """Into how many equal blocks of planes a volume is cut: two at least, of a million numbers at most."""
+    return next((n for n in range(max(2, -(-elements // 2**20)), depth) if depth % n == 0), depth)
+
+
+def _implementation(array: Array, angle: Array, offset: Array, *, plan: _Plan, transpose: bool) -> Array:
     kernel: Callable[..., Array] = _backward if transpose else _forward
-    # fused with what makes or takes the array, the gather would fetch single numbers in place of rows: 6 times slower
-    turned = kernel(jax.lax.optimization_barrier(array), angle, offset, source, size)
-    return jax.lax.optimization_barrier(turned)
+    return kernel(array, angle, offset, plan=plan)
 
 
 _rotate = Primitive("rotate")
-_rotate.def_impl(jax.jit(_implementation, static_argnames=("source", "size", "transpose")))
+_rotate.def_impl(jax.jit(_implementation, static_argnames=("plan", "transpose")))
 
 
 @_rotate.def_abstract_eval
-def _(array: Any, angle: Any, offset: Any, *, source: Size, size: Size, transpose: bool) -> Any:
-    shape = (*(source if transpose else size), array.shape[-1])
+def _(array: Any, angle: Any, offset: Any, *, plan: _Plan, transpose: bool) -> Any:
+    seen = (plan.size[0] // plan.planes, plan.size[1])
+    shape = (*(plan.source if transpose else seen), array.shape[-1])
     return jax.core.ShapedArray(shape, array.dtype)
 
 
-def _jvp(
-    primals: tuple[Array, ...], tangents: tuple[Any, ...], *, source: Size, size: Size, transpose: bool
-) -> tuple[Array, Any]:
+def _jvp(primals: tuple[Array, ...], tangents: tuple[Any, ...], *, plan: _Plan, transpose: bool) -> tuple[Array, Any]:
     array, angle, offset = primals
 
     def turned(array: Array, angle: Array, offset: Array) -> Array:
-        return _rotate.bind(array, angle, offset, source=source, size=size, transpose=transpose)
+        return _rotate.bind(array, angle, offset, plan=plan, transpose=transpose)
 
     out, total = turned(array, angle, offset), None
     if type(tangents[0]) is not ad.Zero:
         total = turned(tangents[0], angle, offset)
     if any(type(t) is not ad.Zero for t in tangents[1:]):
         moves = tuple(ad.instantiate_zeros(t) for t in tangents[1:])
-        plain = functools.partial(_implementation, array, source=source, size=size, transpose=transpose)
+        plain = functools.partial(_implementation, array, plan=plan, transpose=transpose)
         _, change = jax.jvp(plain, (angle, offset), moves)
         total = change if total is None else total + change
     return out, ad.Zero.from_primal_value(out) if total is None else total
 
 
 def _transpose(
-    cotangent: Any, array: Any, angle: Array, offset: Array, *, source: Size, size: Size, transpose: bool
+    cotangent: Any, array: Any, angle: Array, offset: Array, *, plan: _Plan, transpose: bool
 ) -> tuple[Any, None, None]:
     if type(cotangent) is ad.Zero:
         return ad.Zero(array.aval), None, None
-    back = _rotate.bind(cotangent, angle, offset, source=source, size=size, transpose=not transpose)
+    back = _rotate.bind(cotangent, angle, offset, plan=plan, transpose=not transpose)
     return back, None, None
 
 
 def _batch(
-    operands: tuple[Array, ...], axes: tuple[int | None, ...], *, source: Size, size: Size, transpose: bool
+    operands: tuple[Array, ...], axes: tuple[int | None, ...], *, plan: _Plan, transpose: bool
 ) -> tuple[Array, int]:
     length = next(o.shape[a] for o, a in zip(operands, axes, strict=True) if a is not None)
     stacked = tuple(
         jnp.broadcast_to(o, (length, *o.shape)) if a is None else jnp.moveaxis(o, a, 0)
         for o, a in zip(operands, axes, strict=True)
     )
-    one = functools.partial(_rotate.bind, source=source, size=size, transpose=transpose)
+    one = functools.partial(_rotate.bind, plan=plan, transpose=transpose)
     return jax.lax.map(lambda operands: one(*operands), stacked), 0
 
 

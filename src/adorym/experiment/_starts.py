@@ -57,7 +57,7 @@ def filtered_back_projection(dataset: Dataset, shape: tuple[int, int, int]) -> n
     @jax.jit
     def spread(projection: Array, angle: Array) -> Array:
         def project(volume: Array) -> Array:
-            return rotate(volume, angle, offset, size=(shape[0], width)).sum(0)
+            return rotate(volume, angle, offset, size=(shape[0], width), planes=shape[0])[0]
 
         return jax.linear_transpose(project, jnp.zeros(shape))(projection.T)[0]
 
