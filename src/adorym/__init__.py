@@ -22,7 +22,7 @@ _NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "adorym.objects": ("Image", "Volume"),
         "adorym.probes": ("Modes", "PlaneWave"),
         "adorym.geometry": ("Geometry",),
-        "adorym.detectors": ("Detector",),
+        "adorym.detectors": ("AbstractDetector", "Detector"),
         "adorym.experiment": (
             "Experiment",
             "GaussianProbe",

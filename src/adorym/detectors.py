@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import abc
+
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -9,7 +11,20 @@ from jaxtyping import Array, Float
 from adorym.waves import Wave
 
 
-class Detector(eqx.Module):
+class AbstractDetector(eqx.Module):
+    """Turns waves into expected counts.
+
+    Example:
+        >>> issubclass(Detector, AbstractDetector)
+        True
+    """
+
+    @abc.abstractmethod
+    def record(self, wave: Wave) -> Float[Array, "frame y x"]:
+        """Expected counts from waves `(frame, mode, y, x)`."""
+
+
+class Detector(AbstractDetector):
     """Turns the waves of a frame into counts: gain * sum over modes of |wave|² + background.
 
     Attributes:
@@ -33,7 +48,7 @@ class Detector(eqx.Module):
         return cls(jnp.ones(()), jnp.zeros(()), binning)
 
     def record(self, wave: Wave) -> Float[Array, "frame y x"]:
-        """Expected counts from waves `(frame, mode, y, x)`."""
+        """See `AbstractDetector.record`."""
         photons = wave.intensity.sum(1)
         if self.binning > 1:
             frames, ny, nx = photons.shape

@@ -64,7 +64,7 @@ class Problem(eqx.Module):
     """
 
     likelihood: AbstractLikelihood
-    free: tuple[str, ...] = eqx.field(static=True)
+    free: tuple[str, ...] = eqx.field(static=True, default=())
     regularizers: tuple[AbstractRegularizer, ...] = ()
     constraints: tuple[AbstractConstraint, ...] = ()
 

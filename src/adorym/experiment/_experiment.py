@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float, Int
 
-from adorym.detectors import Detector
+from adorym.detectors import AbstractDetector
 from adorym.geometry import Geometry
 from adorym.objects import AbstractObject, Slabs
 from adorym.probes import AbstractProbe
@@ -53,7 +53,7 @@ class Experiment(eqx.Module):
     probe: AbstractProbe
     geometry: Geometry
     transport: AbstractTransport
-    detector: Detector
+    detector: AbstractDetector
     grid: Grid = eqx.field(static=True)
     margin: int = eqx.field(static=True, default=0)
 
