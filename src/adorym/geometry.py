@@ -35,8 +35,8 @@ class Geometry(eqx.Module):
     Attributes:
         angles: rotation of the sample about +y in radians, `(view,)`.
         axis_offset: where the axis stands in the frame, in pixels right of its centre.
-        positions: laboratory (y, x) of the probe's centre relative to the projected axis, in pixels, `(view, frame, 2)`;
-            of size 0 where the whole field is lit at once.
+        positions: laboratory (y, x) of the probe's centre relative to the projected axis, in pixels,
+            `(view, frame, 2)`; of size 0 where the whole field is lit at once.
         position_offset: dimensionless correction added to the positions, in pixels; this is the leaf to refine.
 
     Example:

@@ -38,11 +38,11 @@ class Fit(NamedTuple):
         16.0
     """
 
-    nll: Float[Array, ""]
-    misfit: Float[Array, ""]
-    counts: Float[Array, ""]
-    chi_squared: Float[Array, ""]
-    pixels: Float[Array, ""]
+    nll: Any
+    misfit: Any
+    counts: Any
+    chi_squared: Any
+    pixels: Any
 
 
 class Problem(eqx.Module):
@@ -113,7 +113,6 @@ class Problem(eqx.Module):
 
 def _per_view(function: Any, model: PyTree, batch: Batch, *, start: PyTree) -> PyTree:
     """Sum of function(model, one view's part of the batch) over the views, one after the other."""
-
     dtype = jnp.zeros(()).dtype  # frames are kept and sent in 32 bits, and compared in the precision of the model
     mask = jnp.asarray(batch.mask, dtype)
 

@@ -167,7 +167,7 @@ _rotate.def_impl(jax.jit(_implementation, static_argnames=("plan", "transpose"))
 def _(array: Any, angle: Any, offset: Any, *, plan: _Plan, transpose: bool) -> Any:
     seen = (plan.size[0] // plan.planes, plan.size[1])
     shape = (*(plan.source if transpose else seen), array.shape[-1])
-    return jax.core.ShapedArray(shape, array.dtype)
+    return array.update(shape=shape)
 
 
 def _jvp(primals: tuple[Array, ...], tangents: tuple[Any, ...], *, plan: _Plan, transpose: bool) -> tuple[Array, Any]:
@@ -184,7 +184,7 @@ def _jvp(primals: tuple[Array, ...], tangents: tuple[Any, ...], *, plan: _Plan, 
         plain = functools.partial(_implementation, array, plan=plan, transpose=transpose)
         _, change = jax.jvp(plain, (angle, offset), moves)
         total = change if total is None else total + change
-    return out, ad.Zero.from_primal_value(out) if total is None else total
+    return out, ad.Zero(jax.typeof(out)) if total is None else total
 
 
 def _transpose(

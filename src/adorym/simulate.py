@@ -108,7 +108,7 @@ def _finer(plan: Dataset, refine: int) -> Dataset:
 
 def _finer_probe(probe: np.ndarray, refine: int) -> np.ndarray:
     """The same band-limited field on a finer grid over the same width, about the same centre."""
-    modes, ny, nx = probe.shape
+    ny, nx = probe.shape[1:]
     spectrum = np.fft.fftshift(np.fft.fft2(probe, norm="ortho"), axes=(1, 2))
     pads = [(0, 0)]
     for n in (ny, nx):
@@ -124,7 +124,7 @@ def _finer_probe(probe: np.ndarray, refine: int) -> np.ndarray:
 def _sample(experiment: Experiment, delta: np.ndarray, beta: np.ndarray) -> Volume | Image:
     sample = experiment.object
     if isinstance(sample, Volume):
-        depth, width, height = jax.tree.leaves(sample.parametrization)[0].shape
+        _, width, height = jax.tree.leaves(sample.parametrization)[0].shape
         if delta.shape[1] != height or delta.shape[0] != delta.shape[2] or delta.shape[2] > width:
             raise DataError(
                 f"The sample has {delta.shape} voxels (z, y, x), and the refined plan a field of {height} x {width}: "

@@ -79,7 +79,7 @@ def test_forward_mode_agrees_with_reverse_mode(name: str) -> None:
     assert abs(left) > 0.1
 
 
-@everywhere
+@pytest.mark.parametrize("name", ["holography, two distances", "multislice ptycho-tomography", "coherent diffraction"])
 def test_a_users_vmap_of_predict_view(name: str) -> None:
     model, dataset = prepared(name)
     mapped = jax.jit(jax.vmap(model.predict_view))(*indices(dataset))

@@ -10,18 +10,18 @@ from scipy import stats
 
 from adorym.likelihoods import LIKELIHOODS, AbstractLikelihood, Amplitude, Gaussian, Poisson
 
-ROWS: dict[str, tuple[AbstractLikelihood, ...]] = {
-    "poisson": (Poisson(), Poisson(0.5)),
-    "gaussian": (Gaussian(), Gaussian(3.0)),
-    "amplitude": (Amplitude(), Amplitude(0.0)),
+ROWS: dict[str, AbstractLikelihood] = {
+    "poisson": Poisson(),
+    "gaussian": Gaussian(3.0),
+    "amplitude": Amplitude(),
 }
-members = pytest.mark.parametrize("likelihood", [member for row in ROWS.values() for member in row], ids=repr)
+members = pytest.mark.parametrize("likelihood", ROWS.values(), ids=ROWS)
 EXPECTED = jnp.array([[0.3, 2.0, 40.0, 3000.0]])
 
 
 def test_every_likelihood_has_a_row() -> None:
     assert set(ROWS) == set(LIKELIHOODS)
-    assert all(isinstance(LIKELIHOODS[name](), type(row[0])) for name, row in ROWS.items())
+    assert all(isinstance(LIKELIHOODS[name](), type(row)) for name, row in ROWS.items())
 
 
 @members
@@ -31,9 +31,7 @@ def test_zero_for_a_perfect_prediction_and_above_otherwise(likelihood: AbstractL
     for factor in (0.0, 0.5, 0.99, 1.01, 3.0):
         assert np.all(likelihood.nll(EXPECTED, factor * EXPECTED) > 0)
         assert np.all(jnp.sign(likelihood.residual(EXPECTED, factor * EXPECTED)) == np.sign(1 - factor))
-    assert (
-        np.all(np.isfinite(likelihood.nll(jnp.zeros((1, 2)), jnp.array([[0.0, 5.0]])))) or likelihood.dark_counts == 0
-    )
+    assert np.all(np.isfinite(likelihood.nll(jnp.zeros((1, 2)), jnp.array([[0.0, 5.0]]))))
 
 
 @members
@@ -48,8 +46,6 @@ def test_gradient_against_finite_differences(likelihood: AbstractLikelihood) -> 
 @members
 def test_dark_pixels_have_a_gradient(likelihood: AbstractLikelihood) -> None:
     """A photon where none is expected pulls, and does not blow up."""
-    if getattr(likelihood, "dark_counts", 1.0) == 0:
-        pytest.skip("without dark counts it is for bright pixels only")
     gradient = jax.grad(lambda predicted: likelihood.nll(predicted, jnp.ones((1, 1))).sum())(jnp.zeros((1, 1)))
     assert -np.inf < float(gradient[0, 0]) < 0
 

@@ -59,14 +59,14 @@ def test_padded_frames_are_those_of_a_field_four_times_as_wide(distance: float) 
     assert np.linalg.norm(images["periodic"] - images["wide"]) > 0.5 * contrast
 
 
-@pytest.mark.parametrize("distance", [1e-7, 1e-6])
+@pytest.mark.parametrize("distance", [1e-7, 3e-7])
 def test_a_measured_wave_goes_on_too(distance: float) -> None:
     """Its left edge does not meet its right one: the seam's diffraction stays out of the frame."""
     x = np.linspace(-1, 1, SIZE)
     wave = (1 + 0.3 * x[None, :] + 0.2 * x[:, None] ** 2).astype(complex)[None]
     plan = plan_holography((SIZE, SIZE), pixel=PIXEL, energy=ENERGY, distances=(distance,), views=1)
     model = holography(dataclasses.replace(plan, probe=wave), slab_voxels=4)
-    assert np.abs(image(model) - image(larger(model, 8))).max() < 0.02
+    assert np.abs(image(model) - image(larger(model, 3))).max() < 0.02
 
 
 def test_near_field_ptychography_is_padded_too() -> None:

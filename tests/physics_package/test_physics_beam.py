@@ -71,7 +71,7 @@ def test_cone_beam_keeps_the_geometrical_relation() -> None:
 
 
 def test_far_field_pixel_is_the_discrete_transforms() -> None:
-    pixel = physics.far_field_pixel(1e-10, 2.0, 100, 50e-6)
+    pixel = physics.far_field_pixel(1e-10, 2.0, 100, detector_pixel=50e-6)
     assert pixel * 100 * 50e-6 == pytest.approx(1e-10 * 2.0)
 
 
@@ -84,7 +84,7 @@ def test_lengths_and_energies_that_are_not_positive_are_refused(bad: float) -> N
     with pytest.raises(DataError, match="sample to detector"):
         physics.cone_beam(1.0, bad)
     with pytest.raises(DataError, match="detector pixel"):
-        physics.far_field_pixel(1e-10, 1.0, 10, bad)
+        physics.far_field_pixel(1e-10, 1.0, 10, detector_pixel=bad)
     with pytest.raises(DataError, match="resolution"):
         physics.depth_of_focus(bad, 1e-10)
     with pytest.raises(DataError, match="size"):

@@ -16,7 +16,7 @@ from scipy.ndimage import map_coordinates
 from adorym.rotation import rotate
 
 # few shapes, each compiled once, and many angles
-shapes = st.sampled_from([((5, 5), (5, 5)), ((4, 7), (6, 3)), ((1, 6), (6, 5)), ((6, 4), (4, 4))])
+shapes = st.sampled_from([((5, 5), (5, 5)), ((4, 7), (6, 3)), ((1, 6), (6, 5))])
 angles = st.floats(-7.0, 7.0) | st.sampled_from([0.0, np.pi / 4, np.pi / 2, np.pi, -np.pi / 2, 2 * np.pi])
 offsets = st.floats(-3.0, 3.0) | st.sampled_from([0.0, 0.5, 1.0])
 
@@ -39,7 +39,7 @@ def by_scipy(volume: np.ndarray, angle: float, offset: float, size: tuple[int, i
     return np.stack(planes, axis=-1)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(shape=shapes, angle=angles, offset=offsets)
 def test_agrees_with_scipy(shape: tuple, angle: float, offset: float) -> None:
     source, size = shape
@@ -48,7 +48,7 @@ def test_agrees_with_scipy(shape: tuple, angle: float, offset: float) -> None:
     np.testing.assert_allclose(turned, by_scipy(np.asarray(volume), angle, offset, size), atol=1e-12)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(shape=shapes, angle=angles, offset=offsets)
 def test_the_adjoint_is_exact(shape: tuple, angle: float, offset: float) -> None:
     """<A v, w> = <v, A* w> for the transpose that gathers."""

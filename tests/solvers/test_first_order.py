@@ -9,13 +9,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from tests.contracts.cases import prepared
-from tests.solvers.linear import equations, feed_for, linear
+from tests.solvers.problems import equations, feed_for, linear, scan
 
 from adorym._core.trees import replace
-from adorym.constraints import Bounds
 from adorym.data import Feed
-from adorym.likelihoods import Gaussian, Poisson
+from adorym.likelihoods import Gaussian
 from adorym.problem import Problem
 from adorym.solvers import FirstOrder, Moment
 
@@ -39,15 +37,14 @@ def test_the_unit_is_the_best_length_along_the_signs_of_the_gradient() -> None:
 
 def test_several_leaves_share_the_first_step() -> None:
     """√n shorter each, for all of them move at once; one without influence does not move at all."""
-    model, dataset = prepared("far-field ptychography, two modes")
-    feed = Feed(dataset, views_per_batch=1, frames_per_batch=4)
-    solver = FirstOrder(views_per_batch=1, frames_per_batch=4)
-    alone = solver.init(Problem(Poisson(), free=("object.phase",)), model, feed, seed=0).units
-    free = ("object.phase", "probe", "geometry.axis_offset")
-    together = solver.init(Problem(Poisson(), free=free), model, feed, seed=0).units
-    assert float(together[0]) == pytest.approx(float(alone[0]) / math.sqrt(4), rel=1e-9)
-    assert float(together[-1]) == 0.0
-    assert all(float(unit) > 0 for unit in together[:-1])
+    model, dataset = linear()
+    solver = FirstOrder(views_per_batch=3, frames_per_batch=2)
+    feed = feed_for(solver, dataset)
+    (alone,), (together, spare) = (
+        solver.init(Problem(Gaussian(0.3), free=free), model, feed, seed=0).units for free in (("x",), ("x", "spare"))
+    )
+    assert float(together) == pytest.approx(float(alone) / math.sqrt(2), rel=1e-9)
+    assert float(spare) == 0.0
 
 
 def test_steps_fall_to_nothing_by_a_cosine() -> None:
@@ -92,12 +89,9 @@ def test_small_batches_find_the_answer_too() -> None:
 
 
 def test_it_moves_a_real_experiment_towards_its_data_and_keeps_its_bounds() -> None:
-    model, dataset = prepared("far-field ptychography, two modes")
-    feed = Feed(dataset, views_per_batch=1, frames_per_batch=2)
-    limits = (Bounds("object.log_amplitude", -0.05, 0.0),)
-    problem = Problem(Poisson(), free=("object", "probe"), constraints=limits)
-    solver = FirstOrder(views_per_batch=1, frames_per_batch=2, rate=1.0)
-    start = replace(model, "object.phase", jnp.zeros_like(model.object.parametrization.phase))
+    problem, start, feed = scan()
+    start = replace(start, "object.phase", jnp.zeros_like(start.object.parametrization.phase))
+    solver = FirstOrder(views_per_batch=1, frames_per_batch=3, rate=1.0)
 
     def misfit(model: eqx.Module) -> float:
         return sum(float(problem.fit(model, batch).nll) for batch in feed.sweep())
@@ -105,10 +99,10 @@ def test_it_moves_a_real_experiment_towards_its_data_and_keeps_its_bounds() -> N
     model, state = start, solver.init(problem, start, feed, seed=0)
     for step in range(40):
         model, state, _ = solver.step(problem, model, state, feed=feed, moment=Moment(step, 40, 0))
-        assert float(model.object.parametrization.log_amplitude.min()) >= -0.05
+        assert float(model.object.parametrization.log_amplitude.min()) >= -1
         assert float(model.object.parametrization.log_amplitude.max()) <= 0
-    assert misfit(model) < 0.2 * misfit(start)  # the bounds keep it from fitting better
-    assert eqx.tree_equal(model.geometry, start.geometry)
+    assert misfit(model) < 0.2 * misfit(start)
+    assert eqx.tree_equal(model.geometry.angles, start.geometry.angles)
 
 
 @pytest.mark.single_precision

@@ -41,7 +41,7 @@ def resolve(model: Any, path: str) -> Any:
 
 def _fields(node: Any) -> tuple[str, ...]:
     if isinstance(node, tuple) and hasattr(node, "_fields"):
-        return node._fields
+        return tuple(node._fields)  # pyright: ignore[reportAttributeAccessIssue]
     return tuple(getattr(node, "__dataclass_fields__", ()))
 
 

@@ -82,13 +82,7 @@ def holography(
     shape = dataset.frames.shape[2:]
     if len(dataset.distances) == 0:
         raise DataError(f"{dataset.source} has no distance: give distances to [data] for holography.")
-    grid = shape
-    if boundary == "vacuum":
-        reach = float(np.max(np.abs(dataset.distances))) + shape[1] * dataset.pixel / 2
-        grid = tuple(padded_size(n, n, reach, pixel=dataset.pixel, wavelength=dataset.wavelength) for n in shape)
-        if dataset.probe is not None:  # the seam of a measured wave's continuation must not reach the frame either
-            beyond = math.ceil(2 * spread(dataset.pixel, dataset.wavelength, reach))
-            grid = tuple(smooth_size(n + beyond) for n in shape)
+    grid = _padded(dataset, shape) if boundary == "vacuum" else shape
     probe: AbstractProbe = PlaneWave.of(dataset.photons or 1.0)
     if dataset.probe is not None:
         probe = Modes.of(_extended(dataset.probe, grid))
@@ -102,6 +96,18 @@ def holography(
         Detector.ideal(),
         Grid(grid, dataset.pixel, dataset.wavelength),
     )
+
+
+def _padded(dataset: Dataset, shape: tuple[int, int]) -> tuple[int, int]:
+    """The wave's grid, wide enough that nothing comes back round its edges into the frame."""
+    pixel, wavelength = dataset.pixel, dataset.wavelength
+    reach = float(np.max(np.abs(dataset.distances))) + shape[1] * pixel / 2
+    if dataset.probe is None:
+        ny, nx = (padded_size(n, n, reach, pixel=pixel, wavelength=wavelength) for n in shape)
+    else:  # the seam of a measured wave's continuation must not reach the frame either
+        beyond = math.ceil(2 * spread(pixel, wavelength, reach))
+        ny, nx = (smooth_size(n + beyond) for n in shape)
+    return ny, nx
 
 
 def _extended(field: np.ndarray, grid: tuple[int, int]) -> np.ndarray:

@@ -80,7 +80,7 @@ def _detector_sampling(
         return detector
     if energy is None or distance is None or detector is None:
         return None
-    return far_field_pixel(wavelength(energy), distance, count, detector)
+    return far_field_pixel(wavelength(energy), distance, count, detector_pixel=detector)
 
 
 def _near_field(recording: Recording, overrides: Overrides, count: int) -> tuple[float, np.ndarray]:

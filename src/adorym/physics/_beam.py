@@ -129,7 +129,7 @@ def cone_beam(focus_to_sample: float, sample_to_detector: float) -> ConeBeam:
     return ConeBeam(magnification, after / magnification)
 
 
-def far_field_pixel(wavelength: float, distance: float, count: int, detector_pixel: float) -> float:
+def far_field_pixel(wavelength: float, distance: float, count: int, *, detector_pixel: float) -> float:
     """Pixel at the sample, metres, of a far-field frame: wavelength distance / (count detector_pixel).
 
     Args:
@@ -142,7 +142,7 @@ def far_field_pixel(wavelength: float, distance: float, count: int, detector_pix
         DataError: one of them is not a positive number.
 
     Example:
-        >>> f"{far_field_pixel(1e-10, 2.0, 128, 75e-6) * 1e9:.2f} nm"
+        >>> f"{far_field_pixel(1e-10, 2.0, 128, detector_pixel=75e-6) * 1e9:.2f} nm"
         '20.83 nm'
     """
     path = _positive(wavelength, "wavelength", "metres") * _positive(distance, "distance", "metres")

@@ -80,7 +80,7 @@ class Modes(AbstractProbe):
     def of(cls, field: np.ndarray) -> Modes:
         """From a complex array `(mode, y, x)`."""
         dtype = jnp.zeros(()).dtype
-        return cls(jnp.asarray(field.real, dtype), jnp.asarray(field.imag, dtype))
+        return cls(jnp.asarray(np.real(field), dtype), jnp.asarray(np.imag(field), dtype))
 
     @property
     def field(self) -> Complex[Array, "mode y x"]:

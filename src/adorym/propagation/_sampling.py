@@ -22,8 +22,8 @@ def spread(pixel: float, wavelength: float, distance: float) -> float:
     sine = wavelength / (2 * pixel)
     if sine >= 1:
         raise SamplingError(
-            f"The pixel {pixel:.4g} m is finer than half the wavelength {wavelength:.4g} m, where the steepest waves are "
-            "evanescent: use a coarser pixel or check the units of pixel and energy."
+            f"The pixel {pixel:.4g} m is finer than half the wavelength {wavelength:.4g} m, where the steepest waves "
+            "are evanescent: use a coarser pixel or check the units of pixel and energy."
         )
     return abs(distance) * sine / math.sqrt(1 - sine**2) / pixel
 

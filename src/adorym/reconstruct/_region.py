@@ -6,6 +6,7 @@ import jax
 import numpy as np
 
 from adorym.experiment import Experiment
+from adorym.geometry import Geometry
 from adorym.objects import Volume
 from adorym.probes import Modes
 
@@ -31,9 +32,9 @@ def reached(experiment: Experiment, *, share: float = 0.1) -> np.ndarray:
     shape = jax.tree.leaves(sample.parametrization)[0].shape
     thick = isinstance(sample, Volume)
     field = (shape[2], sample.width) if thick else shape
-    lit = np.ones(field, bool)
+    lit: np.ndarray = np.ones(field, bool)
     if experiment.geometry.scanned and isinstance(experiment.probe, Modes):
-        fluence = _fluence(experiment, field)
+        fluence = _fluence(experiment.probe, experiment.geometry, field)
         lit = fluence >= share * fluence.max()
     if not thick:
         return lit
@@ -42,16 +43,17 @@ def reached(experiment: Experiment, *, share: float = 0.1) -> np.ndarray:
     offset = float(experiment.geometry.axis_offset)
     across = np.abs(np.arange(sample.width) - (sample.width - 1) / 2 - offset)
     reach = np.array([across[~row].min(initial=min((sample.width / 2) - abs(offset), np.inf)) for row in lit])
-    return (radius[:, None, :] < reach[None, :, None]) & lit.any(1)[None, :, None]
+    rows = np.asarray(lit.any(axis=1))
+    return np.asarray(radius[:, None, :] < reach[None, :, None]) & rows[None, :, None]
 
 
-def _fluence(experiment: Experiment, field: tuple[int, int]) -> np.ndarray:
+def _fluence(probe: Modes, geometry: Geometry, field: tuple[int, int]) -> np.ndarray:
     """Photons that fall on every pixel of the field in the first view."""
-    intensity = np.sum(np.asarray(experiment.probe.real) ** 2 + np.asarray(experiment.probe.imaginary) ** 2, axis=0)
+    intensity = np.sum(np.asarray(probe.real) ** 2 + np.asarray(probe.imaginary) ** 2, axis=0)
     window = intensity.shape
     margin = max(window)
     total = np.zeros([n + 2 * margin for n in field])
-    for position in np.asarray(experiment.geometry.positions[0]):
+    for position in np.asarray(geometry.positions[0]):
         corner = [round(p + (n - w) / 2) + margin for p, n, w in zip(position, field, window, strict=True)]
         y, x = (int(np.clip(c, 0, n - w)) for c, n, w in zip(corner, total.shape, window, strict=True))
         total[y : y + window[0], x : x + window[1]] += intensity

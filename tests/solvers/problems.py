@@ -1,4 +1,4 @@
-"""A convex problem with a known answer: counts that are linear in the unknowns."""
+"""Two problems for solvers: a convex one with a known answer, counts linear in the unknowns; and a tiny real one."""
 
 from __future__ import annotations
 
@@ -6,8 +6,13 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from tests.contracts.cases import prepared
 
+from adorym.constraints import Bounds
 from adorym.data import ArrayFrames, Dataset, Feed
+from adorym.likelihoods import Poisson
+from adorym.problem import Problem
+from adorym.regularizers import TotalVariation
 from adorym.solvers import AbstractSolver
 
 VIEWS, FRAMES, UNKNOWNS = 3, 2, 5
@@ -18,6 +23,7 @@ class Linear(eqx.Module):
 
     x: jax.Array
     matrix: jax.Array
+    spare: jax.Array  # has no influence
 
     def predict_view(self, view: jax.Array, frames: jax.Array) -> jax.Array:
         """Frames of 2 x 2 pixels."""
@@ -40,7 +46,7 @@ def linear(*, unit: float = 1.0, seed: int = 0) -> tuple[Linear, Dataset]:
         mask=np.ones((2, 2), bool),
         weights=np.ones((VIEWS, FRAMES)),
     )
-    return Linear(jnp.full(UNKNOWNS, 0.1 * unit), jnp.asarray(matrix / unit)), dataset
+    return Linear(jnp.full(UNKNOWNS, 0.1 * unit), jnp.asarray(matrix / unit), jnp.full(3, 2.0)), dataset
 
 
 def equations(model: Linear, dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
@@ -49,5 +55,24 @@ def equations(model: Linear, dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
     return np.asarray(model.matrix).reshape(-1, UNKNOWNS), counts.astype(float).ravel()
 
 
-def feed_for(solver: AbstractSolver, dataset: Dataset) -> Feed:
-    return Feed(dataset, views_per_batch=solver.views_per_batch, frames_per_batch=solver.frames_per_batch)
+def feed_for(solver: AbstractSolver, dataset: Dataset, *, held_out: np.ndarray | None = None) -> Feed:
+    """Batches as the solver wants them."""
+    return Feed(
+        dataset,
+        views_per_batch=solver.views_per_batch,
+        frames_per_batch=solver.frames_per_batch,
+        held_out=held_out,
+    )
+
+
+def scan() -> tuple[Problem, eqx.Module, Feed]:
+    """A real problem, one for all tests so that it is compiled once: leaves of several kinds, a penalty, bounds that
+    the first guess violates; the frames do not fill the batches."""
+    model, dataset = prepared("far-field ptychography, two modes")
+    problem = Problem(
+        Poisson(),
+        free=("object", "probe", "geometry.position_offset"),
+        regularizers=(TotalVariation("object.phase", 0.01, 1.0),),
+        constraints=(Bounds("object.log_amplitude", -1.0, 0.0),),
+    )
+    return problem, model, Feed(dataset, views_per_batch=1, frames_per_batch=3)
