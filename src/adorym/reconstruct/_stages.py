@@ -37,18 +37,24 @@ class Stage:
             raise JobError(f"A stage needs epochs >= 1 (it has {self.epochs}) and at least one path in free.")
 
 
-def batch_sizes(dataset: Dataset, views: int, frames: int) -> tuple[int, int]:
-    """Views and frames of one batch; 0 is chosen: whole views of a full field, a share of the frames of a scan.
+def batch_sizes(dataset: Dataset, solver: AbstractSolver) -> tuple[int, int]:
+    """Views and frames of one batch where the solver leaves them open (0).
+
+    Whole views of a full field: two for a step of its own, more where a step sweeps over all data anyway. A share of
+    the frames of a scan.
 
     Example:
         >>> from adorym.experiment import plan_holography
-        >>> batch_sizes(plan_holography((8, 8), pixel=2e-9, energy=1e3, distances=(1e-7,), views=30), 0, 0)
+        >>> from adorym.solvers import FirstOrder
+        >>> batch_sizes(plan_holography((8, 8), pixel=2e-9, energy=1e3, distances=(1e-7,), views=30), FirstOrder())
         (2, 1)
     """
     all_views, all_frames = dataset.frames.shape[:2]
+    views, frames = solver.views_per_batch, solver.frames_per_batch
     devices = jax.local_device_count()
     if dataset.positions is None:
-        return views or min(all_views, 2 * -(-devices // 2)), frames or all_frames
+        wanted = 8 if solver.sweeps else 2
+        return views or min(all_views, -(-wanted // devices) * devices), frames or all_frames
     share = all_frames if all_views > 1 else max(8, all_frames // 12)
     wanted = min(all_frames, 128, share)
     return views or 1, frames or min(all_frames, -(-wanted // devices) * devices)
@@ -64,7 +70,7 @@ def with_batches(stage: Stage, dataset: Dataset) -> Stage:
         >>> with_batches(Stage(("object",), FirstOrder(), 1), plan).solver.frames_per_batch
         1
     """
-    views, frames = batch_sizes(dataset, stage.solver.views_per_batch, stage.solver.frames_per_batch)
+    views, frames = batch_sizes(dataset, stage.solver)
     solver = dataclasses.replace(stage.solver, views_per_batch=views, frames_per_batch=frames)
     return dataclasses.replace(stage, solver=solver)
 

@@ -10,7 +10,7 @@ cosine.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
@@ -50,6 +50,7 @@ class FirstOrder(AbstractSolver):
         0.3
     """
 
+    sweeps: ClassVar[bool] = False
     views_per_batch: int = eqx.field(static=True, default=0)
     frames_per_batch: int = eqx.field(static=True, default=0)
     rate: float = eqx.field(static=True, default=0.3)

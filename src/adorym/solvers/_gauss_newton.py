@@ -10,7 +10,7 @@ the step is projected, and accepted if the objective falls. μ follows the ratio
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
@@ -50,6 +50,7 @@ class GaussNewton(AbstractSolver):
         10
     """
 
+    sweeps: ClassVar[bool] = True
     views_per_batch: int = eqx.field(static=True, default=0)
     frames_per_batch: int = eqx.field(static=True, default=0)
     iterations: int = eqx.field(static=True, default=10)

@@ -57,6 +57,7 @@ class AbstractSolver(eqx.Module):
         True
     """
 
+    sweeps: eqx.AbstractClassVar[bool]  # whether a step goes over all data, rather than one batch
     views_per_batch: eqx.AbstractVar[int]
     frames_per_batch: eqx.AbstractVar[int]
 
