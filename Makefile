@@ -21,7 +21,7 @@ $(READY): pyproject.toml requirements-dev.lock
 	@touch $@
 
 demo: $(READY) ## simulate a thick cone, reconstruct it by both microscopes, write runs/demo/report.html
-	$(BIN)/adorym demo -o runs/demo $(ARGS)
+	$(BIN)/adorym demo -o runs/demo --overwrite $(ARGS)
 
 # The examples in docstrings run as a user would run them, in 32 bits, hence apart from the tests, which run in 64.
 test: $(READY) ## run the tests and the examples in the docstrings
