@@ -10,7 +10,7 @@ cosine.
 from __future__ import annotations
 
 import math
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -50,11 +50,15 @@ class FirstOrder(AbstractSolver):
         0.3
     """
 
-    sweeps: ClassVar[bool] = False
     views_per_batch: int = eqx.field(static=True, default=0)
     frames_per_batch: int = eqx.field(static=True, default=0)
     rate: float = eqx.field(static=True, default=0.3)
     memory: float = eqx.field(static=True, default=0.99)
+
+    @property
+    def sweeps(self) -> bool:
+        """See `AbstractSolver.sweeps`."""
+        return False
 
     def steps_per_epoch(self, feed: Feed) -> int:
         """See `AbstractSolver.steps_per_epoch`."""

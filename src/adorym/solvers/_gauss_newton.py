@@ -10,7 +10,7 @@ the step is projected, and accepted if the objective falls. μ follows the ratio
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -50,11 +50,15 @@ class GaussNewton(AbstractSolver):
         10
     """
 
-    sweeps: ClassVar[bool] = True
     views_per_batch: int = eqx.field(static=True, default=0)
     frames_per_batch: int = eqx.field(static=True, default=0)
     iterations: int = eqx.field(static=True, default=10)
     tolerance: float = eqx.field(static=True, default=0.03)
+
+    @property
+    def sweeps(self) -> bool:
+        """See `AbstractSolver.sweeps`."""
+        return True
 
     def steps_per_epoch(self, feed: Feed) -> int:
         """See `AbstractSolver.steps_per_epoch`."""

@@ -57,9 +57,13 @@ class AbstractSolver(eqx.Module):
         True
     """
 
-    sweeps: eqx.AbstractClassVar[bool]  # whether a step goes over all data, rather than one batch
     views_per_batch: eqx.AbstractVar[int]
     frames_per_batch: eqx.AbstractVar[int]
+
+    @property
+    @abc.abstractmethod
+    def sweeps(self) -> bool:
+        """Whether one step goes over all data, rather than one batch."""
 
     @abc.abstractmethod
     def blank(self, problem: Problem, model: PyTree) -> PyTree:
