@@ -146,14 +146,21 @@ def perturbation(model: Experiment, path: str, seed: int) -> jax.Array:
 
 
 @functools.cache
-def prepared(name: str) -> tuple[Experiment, Dataset]:
-    """A model with structure in every leaf, and frames that another such model would give."""
+def structured(name: str) -> tuple[Experiment, Dataset]:
+    """A model with something in every leaf, and the plan of its measurement."""
     model, plan = CASES[name].build()
     for index, path in enumerate(refinable(model)):
         start = jnp.abs(perturbation(model, path, index)) if "object" in path else perturbation(model, path, index) / 3
         model = replace(model, path, resolve(model, path) + start)
     if isinstance(model.object.parametrization, FixedRatio):
         model = replace(model, "object.ratio", jnp.array(0.3))
+    return model, plan
+
+
+@functools.cache
+def prepared(name: str) -> tuple[Experiment, Dataset]:
+    """A structured model, and frames that another such model would give."""
+    model, plan = structured(name)
     truth = model
     for index, path in enumerate(refinable(model)):
         truth = replace(truth, path, resolve(truth, path) + perturbation(truth, path, 100 + index) / 2)
@@ -166,14 +173,27 @@ def indices(dataset: Dataset) -> tuple[jax.Array, jax.Array]:
     return jnp.arange(views), jnp.tile(jnp.arange(frames), (views, 1))
 
 
+@eqx.filter_jit
+def pushed(model: Experiment, tangent: Experiment, dataset_indices: tuple) -> tuple[jax.Array, jax.Array]:
+    """What the model expects of every frame, and how that changes along a tangent, by forward mode."""
+    params, frozen = eqx.partition(model, eqx.is_inexact_array)
+    return jax.jvp(lambda p: eqx.combine(p, frozen).predict(*dataset_indices), (params,), (tangent,))
+
+
+def still(model: Experiment) -> Experiment:
+    """The tangent of no change."""
+    return jax.tree.map(jnp.zeros_like, eqx.filter(model, eqx.is_inexact_array))
+
+
 def predicted(model: Experiment, dataset: Dataset) -> jax.Array:
     """What the model expects of every frame."""
-    return _predicted(model, *indices(dataset))
+    return pushed(model, still(model), indices(dataset))[0]
 
 
-@eqx.filter_jit
-def _predicted(model: Experiment, views: jax.Array, frames: jax.Array) -> jax.Array:
-    return model.predict(views, frames)
+def parts(model: Experiment) -> tuple[str, ...]:
+    """The parts that have something to refine: being in focus and the far field have nothing."""
+    names = ("object", "probe", "geometry", "transport", "detector")
+    return tuple(name for name in names if any(map(eqx.is_inexact_array, jax.tree.leaves(resolve(model, name)))))
 
 
 def whole(dataset: Dataset) -> Batch:

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from tests.contracts.cases import CASES, indices, perturbation, predicted, prepared, refinable, whole
+from tests.contracts.cases import (
+    CASES,
+    indices,
+    parts,
+    perturbation,
+    predicted,
+    prepared,
+    pushed,
+    refinable,
+    still,
+    whole,
+)
 
 from adorym._core.trees import replace, resolve
-from adorym.experiment import EXPERIMENTS, Experiment
+from adorym.experiment import EXPERIMENTS
 from adorym.likelihoods import Poisson
 from adorym.problem import Problem
 
 everywhere = pytest.mark.parametrize("name", CASES)
-PARTS = ("object", "probe", "geometry", "transport", "detector")
-
-
-def parts(model: Experiment) -> tuple[str, ...]:
-    """The parts that have something to refine: `InFocus` and `FarField` have nothing."""
-    return tuple(part for part in PARTS if any(eqx.is_inexact_array(x) for x in jax.tree.leaves(resolve(model, part))))
 
 
 def test_every_technique_has_a_row() -> None:
@@ -41,7 +45,7 @@ def test_gradient_of_every_leaf_against_finite_differences(name: str) -> None:
 
     for index, path in enumerate(refinable(model)):
         direction = perturbation(model, path, 200 + index)
-        slope = float(jnp.vdot(resolve(gradient, path), direction))
+        slope = float(np.vdot(resolve(gradient, path), direction))
         h = 1e-3  # fourth order: the error is of the order of h⁴ and of rounding / h
         near, far = (value(path, s * h * direction) - value(path, -s * h * direction) for s in (1, 2))
         numeric = (8 * near - far) / (12 * h)
@@ -61,21 +65,16 @@ def test_forward_mode_agrees_with_reverse_mode(name: str) -> None:
     problem = Problem(Poisson(), free=parts(model))
     params, frozen = problem.split(model)
     value, gradient = problem.value_and_gradient(params, frozen, batch, fraction=1.0)
-    tangent = jax.tree.map(jnp.zeros_like, params)
+    tangent = still(model)
     for index, path in enumerate(refinable(model)):
         tangent = replace(tangent, path, perturbation(model, path, index))
-
-    @jax.jit
-    def forward(params: Experiment, tangent: Experiment) -> tuple[jax.Array, jax.Array]:
-        return jax.jvp(lambda p: eqx.combine(p, frozen).predict(*indices(dataset)), (params,), (tangent,))
-
-    frames, change = forward(params, tangent)
+    frames, change = pushed(model, tangent, indices(dataset))
     counts = jnp.asarray(batch.counts, float)
     assert float(value) == pytest.approx(float(Poisson().nll(frames, counts).sum()), rel=1e-12)
-    slope = jax.grad(lambda frames: Poisson().nll(frames, counts).sum())(frames)
-    left = float(jnp.vdot(slope, change))
+    slope = np.asarray((frames - counts) / (frames + 0.1))
+    left = np.vdot(slope, change)
     pairs = zip(jax.tree.leaves(gradient), jax.tree.leaves(tangent), strict=True)
-    assert left == pytest.approx(sum(float(jnp.vdot(a, b)) for a, b in pairs), rel=1e-10)
+    assert left == pytest.approx(sum(np.vdot(a, b) for a, b in pairs), rel=1e-10)
     assert abs(left) > 0.1
 
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 
-import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from skimage.transform import iradon
+from tests.physics.frames import frames_of
 
 from adorym._core.trees import replace
 from adorym.data import ArrayFrames, Dataset
-from adorym.experiment import Experiment, plan_tomography, tomography
+from adorym.experiment import plan_tomography, tomography
 
 SIZE, HEIGHT, VIEWS = 32, 3, 40
 
@@ -24,11 +23,6 @@ def sample() -> np.ndarray:
     return 1e-8 * np.stack([spots[0], spots[1], spots[0] + 0.5 * spots[1]], axis=1)
 
 
-@eqx.filter_jit
-def predicted(model: Experiment) -> jnp.ndarray:
-    return model.predict(jnp.arange(VIEWS), jnp.zeros((VIEWS, 1), int))
-
-
 def measured(axis_offset: float = 0.0, **changes: object) -> tuple[Dataset, np.ndarray]:
     plan = plan_tomography((HEIGHT, SIZE), pixel=1e-6, energy=2e4, views=VIEWS)
     plan = dataclasses.replace(plan, axis_offset=axis_offset, **changes)
@@ -36,7 +30,7 @@ def measured(axis_offset: float = 0.0, **changes: object) -> tuple[Dataset, np.n
     width = model.object.parametrization.beta.shape[0]
     beta = np.pad(sample(), [((width - SIZE) // 2,) * 2, (0, 0), ((width - SIZE) // 2,) * 2])
     model = replace(model, "object", model.object.filled(0 * beta, beta))
-    return dataclasses.replace(plan, frames=ArrayFrames(np.asarray(predicted(model)))), beta
+    return dataclasses.replace(plan, frames=ArrayFrames(np.asarray(frames_of(model, VIEWS)))), beta
 
 
 @pytest.mark.parametrize(
@@ -48,7 +42,7 @@ def test_it_is_the_sample(axis_offset: float, parametrization: str) -> None:
     found = start.object.delta_beta()[1]
     assert np.linalg.norm(found - beta) < 0.12 * np.linalg.norm(beta)
     assert found.min() >= 0
-    np.testing.assert_allclose(predicted(start), dataset.frames.array, rtol=0.02)
+    np.testing.assert_allclose(frames_of(start, VIEWS), dataset.frames.array, rtol=0.02)
 
 
 def test_flat_and_dark_are_taken_out() -> None:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tests.physics.frames import frames_of
 
 from adorym._core import DataError
 from adorym._core.trees import replace
 from adorym.data import ArrayFrames, Dataset
 from adorym.experiment import (
-    Experiment,
     GaussianProbe,
     Raster,
     automatic_slab,
@@ -39,11 +38,6 @@ def scan(*, views: int = 1, **changes: object) -> Dataset:
         (16, 16), pixel=PIXEL, energy=ENERGY, probe=GaussianProbe(12, 2.0), raster=Raster(6.0), views=views
     )
     return dataclasses.replace(plan, **changes)
-
-
-@eqx.filter_jit
-def frames_of(model: Experiment, views: int, frames: int) -> jnp.ndarray:
-    return model.predict(jnp.arange(views), jnp.tile(jnp.arange(frames), (views, 1)))
 
 
 # --- holography -------------------------------------------------------------------------------------------------------

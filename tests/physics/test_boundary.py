@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
+from tests.physics.frames import frames_of
 
 from adorym.experiment import (
     Experiment,
@@ -27,7 +28,7 @@ WAVELENGTH = 1.23984198e-6 / ENERGY
 
 
 def image(experiment: Experiment) -> np.ndarray:
-    return np.asarray(experiment.predict(jnp.zeros(1, int), jnp.zeros((1, 1), int))[0, 0])
+    return np.asarray(frames_of(experiment))[0, 0]
 
 
 def larger(experiment: Experiment, factor: int) -> Experiment:
@@ -41,7 +42,7 @@ def larger(experiment: Experiment, factor: int) -> Experiment:
     return dataclasses.replace(experiment, grid=Grid(shape, PIXEL, WAVELENGTH), probe=probe)
 
 
-@pytest.mark.parametrize("distance", [1e-7, 3e-7, 1e-6])
+@pytest.mark.parametrize("distance", [1e-7, 1e-6])
 def test_padded_frames_are_those_of_a_field_four_times_as_wide(distance: float) -> None:
     """Even for noise in every voxel, up to the edge of the field, which scatters as far as the grid can carry."""
     plan = plan_holography((SIZE, SIZE), pixel=PIXEL, energy=ENERGY, distances=(distance,), views=1)

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tests.physics.frames import frames_of
 
 from adorym import physics
 from adorym._core import View
@@ -45,7 +46,7 @@ def seen_at(position: tuple[int, int, int], angle: float, *, axis_offset: float 
 
 def predict(experiment: Experiment, frames: int = 1) -> np.ndarray:
     views = len(experiment.geometry.angles)
-    return np.asarray(experiment.predict(jnp.arange(views), jnp.tile(jnp.arange(frames), (views, 1))))
+    return np.asarray(frames_of(experiment, views, frames))
 
 
 # --- units ------------------------------------------------------------------------------------------------------------
