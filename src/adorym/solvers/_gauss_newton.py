@@ -17,11 +17,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
-from adorym._core import Batch
 from adorym.data import Feed
 from adorym.problem import Problem
+from adorym.solvers._passes import inactive, mean_curvature, objective, objective_and_gradient, scaled, summed
 from adorym.solvers._solver import AbstractSolver, Info, Moment
-from adorym.solvers._vectors import axpy, dot, only, signs
+from adorym.solvers._vectors import axpy, dot
 
 
 class GaussNewtonState(NamedTuple):
@@ -73,16 +73,7 @@ class GaussNewton(AbstractSolver):
     def init(self, problem: Problem, model: PyTree, feed: Feed, *, seed: int) -> GaussNewtonState:
         """See `AbstractSolver.init`."""
         params, frozen = problem.split(model)
-        probe, curvature = signs(params, seed), []
-        for index, leaf in enumerate(jax.tree.leaves(params)):  # one at a time: what couples leaves has either sign
-            along = only(probe, index)
-
-            def kernel(batch: Batch, along: PyTree = along) -> PyTree:
-                return problem.gauss_newton_product(params, frozen, batch, vector=along)
-
-            product = _summed(kernel, feed)
-            product = jax.tree.map(jnp.add, product, problem.penalty_curvature(params, frozen, along))
-            curvature.append(jnp.maximum(dot(along, product) / leaf.size, 1e-30))
+        curvature = mean_curvature(problem, (params, frozen), feed, seed=seed)
         return GaussNewtonState(jnp.asarray(0.01, curvature[0].dtype), tuple(curvature))
 
     def step(
@@ -91,13 +82,13 @@ class GaussNewton(AbstractSolver):
         """See `AbstractSolver.step`."""
         params, frozen = problem.split(model)
         params = problem.project(params)
-        value, gradient = _objective_and_gradient(problem, (params, frozen), feed)
-        gradient = _inactive(problem, params, gradient, curvature=state.curvature)
+        value, gradient = objective_and_gradient(problem, (params, frozen), feed)
+        gradient = inactive(problem, params, gradient, curvature=state.curvature)
 
         def damped(vector: PyTree) -> PyTree:
-            product = _summed(lambda batch: problem.gauss_newton_product(params, frozen, batch, vector=vector), feed)
+            product = summed(lambda batch: problem.gauss_newton_product(params, frozen, batch, vector=vector), feed)
             product = jax.tree.map(jnp.add, product, problem.penalty_curvature(params, frozen, vector))
-            product = axpy(state.damping, _scaled(vector, state.curvature, 1), product)
+            product = axpy(state.damping, scaled(vector, state.curvature, 1), product)
             # elements held at a bound have no gradient left, and are not moved
             return jax.tree.map(lambda h, g: jnp.where(g == 0, 0, h), product, gradient)
 
@@ -105,7 +96,7 @@ class GaussNewton(AbstractSolver):
         trial = problem.project(axpy(1.0, step, params))
         moved = jax.tree.map(jnp.subtract, trial, params)
         foreseen = -(dot(gradient, moved) + 0.5 * dot(moved, damped(moved)))
-        gained = value - _objective(problem, (trial, frozen), feed)
+        gained = value - objective(problem, (trial, frozen), feed)
         ratio = float(gained / jnp.maximum(foreseen, 1e-30))
         accepted = bool(gained > 0)
         factor = 1 / 3 if ratio > 0.75 else (4.0 if ratio < 0.25 else 1.0)
@@ -119,7 +110,7 @@ class GaussNewton(AbstractSolver):
     ) -> tuple[PyTree, int]:
         solution = jax.tree.map(jnp.zeros_like, gradient)
         residual = jax.tree.map(jnp.negative, gradient)
-        preconditioned = _scaled(residual, curvature, -1)
+        preconditioned = scaled(residual, curvature, -1)
         direction, energy = preconditioned, dot(residual, preconditioned)
         first = float(energy)
         for done in range(self.iterations):
@@ -128,40 +119,7 @@ class GaussNewton(AbstractSolver):
             image = product(direction)
             length = energy / jnp.maximum(dot(direction, image), 1e-30)
             solution, residual = axpy(length, direction, solution), axpy(-length, image, residual)
-            preconditioned = _scaled(residual, curvature, -1)
+            preconditioned = scaled(residual, curvature, -1)
             energy, before = dot(residual, preconditioned), energy
             direction = axpy(energy / before, direction, preconditioned)
         return solution, self.iterations
-
-
-def _scaled(tree: PyTree, curvature: tuple[Array, ...], power: int) -> PyTree:
-    leaves, structure = jax.tree.flatten(tree)
-    return structure.unflatten([c**power * leaf for c, leaf in zip(curvature, leaves, strict=True)])
-
-
-def _inactive(problem: Problem, params: PyTree, gradient: PyTree, *, curvature: tuple[Array, ...]) -> PyTree:
-    """The gradient without the elements that a constraint would put back where they are."""
-    ahead = problem.project(axpy(-1.0, _scaled(gradient, curvature, -1), params))
-    return jax.tree.map(lambda g, a, p: jnp.where(a == p, 0, g), gradient, ahead, params)
-
-
-def _summed(kernel: Callable[..., PyTree], feed: Feed) -> PyTree:
-    total: PyTree = None
-    for batch in feed.sweep():
-        part = kernel(batch)
-        total = part if total is None else jax.tree.map(jnp.add, total, part)
-    return total
-
-
-def _objective_and_gradient(problem: Problem, split: tuple[PyTree, PyTree], feed: Feed) -> tuple[Array, PyTree]:
-    def kernel(batch: Batch) -> tuple[Array, PyTree]:
-        share = float(batch.weights.sum()) / feed.total_weight
-        return problem.value_and_gradient(*split, batch, fraction=share)
-
-    return _summed(kernel, feed)
-
-
-def _objective(problem: Problem, split: tuple[PyTree, PyTree], feed: Feed) -> Array:
-    params, frozen = split
-    model = eqx.combine(params, frozen)
-    return _summed(lambda batch: problem.fit(model, batch).nll, feed) + problem.penalty(params, frozen)
