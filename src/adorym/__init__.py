@@ -39,7 +39,7 @@ _NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "adorym.regularizers": ("L1", "Tikhonov", "TotalVariation"),
         "adorym.constraints": ("Bounds", "Support", "non_negative"),
         "adorym.problem": ("Problem",),
-        "adorym.solvers": ("FirstOrder", "GaussNewton"),
+        "adorym.solvers": ("ConjugateGradient", "FirstOrder", "GaussNewton", "LBFGS"),
         "adorym.reconstruct": ("Progress", "Stage", "Task", "iterate", "reached"),
         "adorym.io": ("export_run", "read_dataset", "read_truth", "read_volume", "write_dataset", "write_volume"),
     }

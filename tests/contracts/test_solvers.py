@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import logging
 from collections.abc import Callable
 
@@ -12,14 +13,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.optimize import nnls
-from tests.solvers.problems import equations, feed_for, linear, scan
+from tests.solvers.problems import Falling, blocks, equations, feed_for, linear, scan
 
+from adorym._core import AdorymError
 from adorym.constraints import non_negative
-from adorym.data import Feed
+from adorym.data import Dataset, Feed
 from adorym.likelihoods import Gaussian
 from adorym.problem import Problem
+from adorym.reconstruct import Stage, Task, iterate, snapshot
 from adorym.regularizers import Tikhonov
-from adorym.solvers import SOLVERS, AbstractSolver, FirstOrder, GaussNewton, Moment
+from adorym.solvers import LBFGS, SOLVERS, AbstractSolver, ConjugateGradient, FirstOrder, GaussNewton, Moment
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,11 +34,17 @@ class Row:
     error: float
 
 
+# All of one batch shape, so that what one of them has compiled serves the others.
+WHOLE = {"views_per_batch": 3, "frames_per_batch": 2}
 ROWS: dict[str, Row] = {
-    "first order": Row(FirstOrder(views_per_batch=3, frames_per_batch=2), 300, 2e-3),
-    "gauss-newton": Row(GaussNewton(views_per_batch=2, frames_per_batch=2), 15, 1e-6),
+    "first order": Row(FirstOrder(**WHOLE), 200, 2e-3),
+    "gauss-newton": Row(GaussNewton(**WHOLE), 15, 1e-6),
+    "l-bfgs": Row(LBFGS(**WHOLE), 20, 1e-6),
+    "conjugate gradient": Row(ConjugateGradient(**WHOLE), 15, 1e-6),
 }
+SWEEPERS = {name: row for name, row in ROWS.items() if row.solver.sweeps}
 members = pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
+sweepers = pytest.mark.parametrize("row", SWEEPERS.values(), ids=SWEEPERS)
 
 
 def solve(row: Row, problem: Problem, model: eqx.Module, feed: Feed) -> tuple[eqx.Module, list[float]]:
@@ -68,6 +77,29 @@ def test_least_squares(row: Row, unit: float) -> None:
     assert values[-1] == pytest.approx(least, rel=row.error)
     assert np.sum((matrix @ np.asarray(model.x) - counts) ** 2) / (2 * 0.3**2) > 2 * least
     np.testing.assert_array_equal(found.matrix, model.matrix)
+
+
+@sweepers
+def test_a_sweep_is_over_all_data_however_they_are_cut(row: Row) -> None:
+    """In batches that the data do not fill, the same steps."""
+    model, dataset = linear()
+    problem = Problem(Gaussian(0.3), free=("x",))
+    cut = dataclasses.replace(row, solver=dataclasses.replace(row.solver, views_per_batch=2))
+    (one, values), (other, again) = (
+        solve(dataclasses.replace(each, steps=5), problem, model, feed_for(each.solver, dataset)) for each in (row, cut)
+    )
+    np.testing.assert_allclose(one.x, other.x, rtol=1e-9)
+    np.testing.assert_allclose(values, again, rtol=1e-12)
+
+
+@members
+def test_blocks_of_different_units_are_balanced(row: Row) -> None:
+    """Object and probe, δ and β: neither is told how large it is."""
+    unit = 1e-5
+    model, dataset = blocks(unit=unit)
+    found, _ = solve(row, Problem(Gaussian(0.3), free=("first", "second")), model, feed_for(row.solver, dataset))
+    expected = np.linalg.lstsq(*equations(model, dataset), rcond=None)[0]
+    np.testing.assert_allclose(np.concatenate([found.first, found.second / unit]), expected, atol=row.error)
 
 
 @members
@@ -120,25 +152,24 @@ def test_a_blank_state_has_the_shape_of_a_real_one(row: Row) -> None:
 
 @members
 def test_a_saved_run_goes_on_bit_by_bit(row: Row) -> None:
-    """Six steps are three steps, a save, a load into a blank state, and three steps."""
+    """Six steps are three steps, a snapshot, and three steps from a fresh task."""
     problem, start, feed = scan()
+    solver = dataclasses.replace(row.solver, views_per_batch=feed.views_per_batch, frames_per_batch=3)
+    stages = (Stage(problem.free, solver, epochs=6),)
 
-    def run(model: eqx.Module, state: object, first: int, last: int) -> tuple[eqx.Module, object]:
-        for step in range(first, last):
-            model, state, _ = row.solver.step(problem, model, state, feed=feed, moment=Moment(step, 6, 5))
-        return model, state
+    def task() -> Task:
+        return Task(feed.dataset, start, problem, stages, seed=5)
 
-    state = row.solver.init(problem, start, feed, seed=5)
-    straight, ended = run(start, state, 0, 6)
-    model, state = run(start, state, 0, 3)
-    saved = [np.array(leaf) for leaf in jax.tree.leaves((eqx.filter(model, eqx.is_array), state))]
-    blank = (eqx.filter(start, eqx.is_array), row.solver.blank(problem, start))
-    arrays, state = jax.tree.unflatten(jax.tree.structure(blank), [jnp.asarray(leaf) for leaf in saved])
-    model = eqx.combine(arrays, start)
-    resumed, again = run(model, state, 3, 6)
-    for one, other in zip(jax.tree.leaves((straight, ended)), jax.tree.leaves((resumed, again)), strict=True):
-        np.testing.assert_array_equal(one, other)
-    assert not eqx.tree_equal(straight, start)
+    straight = list(itertools.islice(iterate(task()), 6))
+    resumed = list(itertools.islice(iterate(task(), snapshot(straight[2])), 3))
+    assert [progress.step for progress in resumed] == [4, 5, 6]
+    one, other = (snapshot(progress[-1]).arrays for progress in (straight, resumed))
+    assert one.keys() == other.keys()
+    for path in one:
+        np.testing.assert_array_equal(one[path], other[path], err_msg=path)
+        assert np.isfinite(one[path]).all()
+    assert not eqx.tree_equal(straight[-1].model, straight[2].model)
+    assert [progress.info for progress in straight[3:]] == [progress.info for progress in resumed]
 
 
 @members
@@ -181,3 +212,65 @@ def test_an_epoch_is_as_many_steps_as_show_the_data_once(row: Row) -> None:
     _, dataset = linear()
     feed = Feed(dataset, views_per_batch=1, frames_per_batch=1)
     assert row.solver.steps_per_epoch(feed) in (1, 6)
+
+
+# --- what cannot be solved --------------------------------------------------------------------------------------------
+
+
+def refusal(row: Row, problem: Problem, model: eqx.Module, dataset: Dataset) -> str:
+    """The sentence with which a solver gives up."""
+    with pytest.raises(AdorymError) as caught:
+        solve(row, problem, model, feed_for(row.solver, dataset))
+    sentence = str(caught.value)
+    assert sentence.endswith(".")
+    assert ". " not in sentence
+    return sentence
+
+
+@members
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_a_frame_that_is_not_finite_is_named(row: Row, wrong: float) -> None:
+    model, dataset = linear()
+    counts = np.array(dataset.frames.array)
+    counts[2, 1, 0, 1] = wrong
+    spoilt = dataclasses.replace(dataset, frames=type(dataset.frames)(counts))
+    assert "Frame 1 of view 2 holds" in refusal(row, Problem(Gaussian(0.3), free=("x",)), model, spoilt)
+
+
+@members
+def test_a_start_that_is_not_finite_is_named(row: Row) -> None:
+    model, dataset = linear()
+    model = eqx.tree_at(lambda m: m.x, model, model.x.at[1].set(jnp.nan))
+    assert "The model's x holds" in refusal(row, Problem(Gaussian(0.3), free=("x",)), model, dataset)
+
+
+@members
+def test_what_the_data_do_not_depend_on_stays_where_it_is(row: Row) -> None:
+    """A whole leaf, and an element of one that has others; nothing regularises them."""
+    model, dataset = linear()
+    model = eqx.tree_at(lambda m: m.matrix, model, model.matrix.at[..., 3].set(0.0))
+    found, _ = solve(row, Problem(Gaussian(0.3), free=("x", "spare")), model, feed_for(row.solver, dataset))
+    np.testing.assert_array_equal(found.spare, model.spare)
+    matrix, counts = equations(model, dataset)
+    expected = np.linalg.lstsq(matrix, counts, rcond=None)[0]
+    expected[3] = model.x[3]
+    np.testing.assert_allclose(found.x, expected, atol=row.error)
+
+
+@members
+def test_what_the_data_do_not_tell_apart_is_no_obstacle(row: Row) -> None:
+    """Two unknowns of which only the sum is measured: it is found, and they stay of one size."""
+    model, dataset = linear()
+    model = eqx.tree_at(lambda m: m.matrix, model, model.matrix.at[..., 3].set(model.matrix[..., 2]))
+    found, values = solve(row, Problem(Gaussian(0.3), free=("x",)), model, feed_for(row.solver, dataset))
+    matrix, counts = equations(model, dataset)
+    expected = np.linalg.lstsq(matrix, counts, rcond=None)[0]
+    np.testing.assert_allclose(matrix @ np.asarray(found.x), matrix @ expected, atol=5 * row.error)
+    assert float(jnp.abs(found.x).max()) < 3
+    assert np.isfinite(values).all()
+
+
+@members
+def test_an_objective_without_a_lower_bound_is_an_error(row: Row) -> None:
+    model, dataset = linear()
+    assert "add constraints" in refusal(row, Problem(Falling(), free=("x",)), model, dataset)

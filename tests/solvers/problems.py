@@ -10,7 +10,7 @@ from tests.contracts.cases import prepared
 
 from adorym.constraints import Bounds
 from adorym.data import ArrayFrames, Dataset, Feed
-from adorym.likelihoods import Poisson
+from adorym.likelihoods import AbstractLikelihood, Poisson
 from adorym.problem import Problem
 from adorym.regularizers import TotalVariation
 from adorym.solvers import AbstractSolver
@@ -30,6 +30,39 @@ class Linear(eqx.Module):
         return self.matrix[view, frames] @ self.x
 
 
+class Blocks(eqx.Module):
+    """The same in two blocks, one in its own unit."""
+
+    first: jax.Array
+    second: jax.Array
+    matrix: jax.Array
+    unit: jax.Array
+
+    def predict_view(self, view: jax.Array, frames: jax.Array) -> jax.Array:
+        """Frames of 2 x 2 pixels."""
+        return self.matrix[view, frames] @ jnp.concatenate([self.first, self.second / self.unit])
+
+
+class Falling(AbstractLikelihood):
+    """One without a lower bound, which steps of any solver soon run down."""
+
+    def nll(self, predicted: jax.Array, measured: jax.Array) -> jax.Array:
+        """Minus infinity where much is predicted."""
+        return -jnp.exp(predicted) + 0 * measured
+
+    def residual(self, predicted: jax.Array, measured: jax.Array) -> jax.Array:
+        """Of no meaning."""
+        return predicted - measured
+
+    def fisher(self, predicted: jax.Array) -> jax.Array:
+        """So little that steps are long."""
+        return jnp.full_like(predicted, 1e-4)
+
+    def sample(self, key: jax.Array, predicted: jax.Array) -> jax.Array:
+        """Of no meaning."""
+        return predicted
+
+
 def linear(*, unit: float = 1.0, seed: int = 0) -> tuple[Linear, Dataset]:
     """A model at its start, and data with noise; the unknowns are about as large as the unit."""
     rng = np.random.default_rng(seed)
@@ -47,6 +80,12 @@ def linear(*, unit: float = 1.0, seed: int = 0) -> tuple[Linear, Dataset]:
         weights=np.ones((VIEWS, FRAMES)),
     )
     return Linear(jnp.full(UNKNOWNS, 0.1 * unit), jnp.asarray(matrix / unit), jnp.full(3, 2.0)), dataset
+
+
+def blocks(*, unit: float) -> tuple[Blocks, Dataset]:
+    """The linear model in two blocks of three and two unknowns, the second in a unit of its own."""
+    model, dataset = linear()
+    return Blocks(model.x[:3], model.x[3:] * unit, model.matrix, jnp.array(unit)), dataset
 
 
 def equations(model: Linear, dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:

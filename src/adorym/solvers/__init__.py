@@ -2,13 +2,22 @@
 
 from collections.abc import Callable
 
+from adorym.solvers._conjugate_gradient import ConjugateGradient as ConjugateGradient
+from adorym.solvers._conjugate_gradient import ConjugateGradientState as ConjugateGradientState
 from adorym.solvers._first_order import FirstOrder as FirstOrder
 from adorym.solvers._first_order import FirstOrderState as FirstOrderState
 from adorym.solvers._gauss_newton import GaussNewton as GaussNewton
 from adorym.solvers._gauss_newton import GaussNewtonState as GaussNewtonState
+from adorym.solvers._lbfgs import LBFGS as LBFGS
+from adorym.solvers._lbfgs import LBFGSState as LBFGSState
 from adorym.solvers._solver import AbstractSolver as AbstractSolver
 from adorym.solvers._solver import Info as Info
 from adorym.solvers._solver import Moment as Moment
 
-SOLVERS: dict[str, Callable[..., AbstractSolver]] = {"first order": FirstOrder, "gauss-newton": GaussNewton}
+SOLVERS: dict[str, Callable[..., AbstractSolver]] = {
+    "first order": FirstOrder,
+    "gauss-newton": GaussNewton,
+    "l-bfgs": LBFGS,
+    "conjugate gradient": ConjugateGradient,
+}
 """The solvers a job may name."""

@@ -20,6 +20,7 @@ from jaxtyping import Array, Float, PyTree
 
 from adorym.data import Feed
 from adorym.problem import Problem
+from adorym.solvers._passes import ensure_finite
 from adorym.solvers._solver import AbstractSolver, Info, Moment
 from adorym.solvers._vectors import dot, only
 
@@ -74,7 +75,8 @@ class FirstOrder(AbstractSolver):
         """See `AbstractSolver.init`."""
         params, frozen = problem.split(model)
         batch = feed.batch(seed, 0)
-        _, gradient = problem.value_and_gradient(params, frozen, batch, fraction=0.0)
+        value, gradient = problem.value_and_gradient(params, frozen, batch, fraction=0.0)
+        ensure_finite(value, gradient, params=params, batches=(batch,))
         direction = jax.tree.map(jnp.sign, gradient)
         count = len(jax.tree.leaves(params))
         units = []
@@ -93,6 +95,7 @@ class FirstOrder(AbstractSolver):
         batch = feed.batch(moment.seed, moment.step)
         share = max(float(batch.weights.sum()), 1e-12) / feed.total_weight
         value, gradient = problem.value_and_gradient(params, frozen, batch, fraction=share)
+        ensure_finite(value, gradient, params=params, batches=(batch,))
         rate = self.rate * 0.5 * (1 + math.cos(math.pi * moment.step / max(moment.steps, 1)))
         params, state = self._update(problem, params, state, gradient=gradient, rate=jnp.asarray(rate, value.dtype))
         return eqx.combine(params, frozen), state, Info(float(value) / share, f"rate {rate:.2f}")

@@ -1,18 +1,23 @@
-"""What solvers that go over all data in a step share: sums over the batches of a pass, and what follows from them."""
+"""What solvers share: sums over the batches of a pass, what follows from them, and what to say where that fails."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PyTree
+import numpy as np
+from jaxtyping import Array, Bool, Float, PyTree
 
-from adorym._core import Batch
+from adorym._core import Batch, DataError, JobError
+from adorym._core.trees import leaf_paths
 from adorym.data import Feed
 from adorym.problem import Problem
 from adorym.solvers._vectors import axpy, dot, only, signs
+
+_NO_CURVATURE = 1e-30  # that of a leaf on which the objective does not depend; finite, and so is its inverse
 
 
 def summed(kernel: Callable[[Batch], PyTree], feed: Feed) -> PyTree:
@@ -37,12 +42,15 @@ def summed(kernel: Callable[[Batch], PyTree], feed: Feed) -> PyTree:
 
 
 def objective(problem: Problem, split: tuple[PyTree, PyTree], feed: Feed) -> Float[Array, ""]:
-    """The objective over all data, in nats.
+    """The objective over all data, in nats; what is not a number is left for the caller to refuse.
 
     Args:
         problem: whose objective.
         split: free leaves and the rest, as `Problem.split` has them.
         feed: what serves the data.
+
+    Raises:
+        JobError: the objective has no lower bound.
 
     Example:
         >>> callable(objective)
@@ -50,7 +58,9 @@ def objective(problem: Problem, split: tuple[PyTree, PyTree], feed: Feed) -> Flo
     """
     params, frozen = split
     model = eqx.combine(params, frozen)
-    return summed(lambda batch: problem.fit(model, batch).nll, feed) + problem.penalty(params, frozen)
+    value = summed(lambda batch: problem.fit(model, batch).nll, feed) + problem.penalty(params, frozen)
+    ensure_bounded(float(value))
+    return value
 
 
 def objective_and_gradient(
@@ -58,8 +68,23 @@ def objective_and_gradient(
 ) -> tuple[Float[Array, ""], PyTree]:
     """The objective over all data and its gradient with respect to the free leaves; arguments as of `objective`.
 
+    Raises:
+        AdorymError: they are not finite.
+
     Example:
         >>> callable(objective_and_gradient)
+        True
+    """
+    value, gradient = tried(problem, split, feed)
+    ensure_finite(value, gradient, params=split[0], batches=feed.sweep())
+    return value, gradient
+
+
+def tried(problem: Problem, split: tuple[PyTree, PyTree], feed: Feed) -> tuple[Float[Array, ""], PyTree]:
+    """As `objective_and_gradient`, but without a word where they are not finite: for a step that may be refused.
+
+    Example:
+        >>> callable(tried)
         True
     """
 
@@ -68,6 +93,77 @@ def objective_and_gradient(
         return problem.value_and_gradient(*split, batch, fraction=share)
 
     return summed(kernel, feed)
+
+
+def ensure_bounded(value: float) -> None:
+    """Raises a sentence where an objective has fallen to minus infinity.
+
+    Example:
+        >>> ensure_bounded(0.0)
+    """
+    if value == -math.inf:
+        raise JobError(
+            "The objective has fallen to minus infinity: nothing holds what is free in this stage; add constraints or "
+            "a regularizer, or free less."
+        )
+
+
+def ensure_finite(value: Float[Array, ""], gradient: PyTree, *, params: PyTree, batches: Iterable[Batch]) -> None:
+    """Raises a sentence that names the cause where an objective or its gradient is not finite.
+
+    Args:
+        value: the objective.
+        gradient: its gradient.
+        params: free leaves where both were found.
+        batches: the data that they were found from; looked at only where something is wrong.
+
+    Raises:
+        DataError: a frame, or a leaf of the model, holds something that is not finite.
+        JobError: data and model are finite, and the objective has no finite value or slope for them all the same.
+
+    Example:
+        >>> ensure_finite(jnp.ones(()), (jnp.ones(2),), params=(jnp.ones(2),), batches=())
+    """
+    if bool(_finite((value, gradient))):
+        return
+    ensure_bounded(float(value))
+    for batch in batches:
+        wrong = ~np.isfinite(batch.counts).all(axis=(2, 3))
+        for row, column in np.argwhere(wrong):
+            raise DataError(
+                f"Frame {batch.frames[row, column]} of view {batch.views[row]} holds values that are not finite: "
+                "correct them (a mask does not hide them), or leave the frame out."
+            )
+    spoilt = _not_finite(params)
+    if spoilt is not None:
+        raise DataError(f"The model's {spoilt} holds values that are not finite: start it from finite ones.")
+    spoilt = _not_finite(gradient) if math.isfinite(float(value)) else None
+    what = f"objective is {float(value)}" if spoilt is None else f"gradient with respect to {spoilt} is not finite"
+    raise undefined(what)
+
+
+def undefined(what: str) -> JobError:
+    """The sentence that says what cannot be computed although data and model are finite.
+
+    Example:
+        >>> str(undefined("objective is nan"))[:57]
+        'The objective is nan where the data and the model are fin'
+    """
+    return JobError(
+        f"The {what} where the data and the model are finite: start nearer to the answer, add constraints that keep "
+        "what is free where counts can be predicted, or take another likelihood."
+    )
+
+
+def _not_finite(tree: PyTree) -> str | None:
+    """Path of the first leaf that holds something that is not finite."""
+    leaves = zip(leaf_paths(tree), jax.tree.leaves(tree), strict=True)
+    return next((path for path, leaf in leaves if not bool(_finite(leaf))), None)
+
+
+@jax.jit
+def _finite(tree: PyTree) -> Bool[Array, ""]:
+    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(tree)]))
 
 
 def mean_curvature(
@@ -89,19 +185,21 @@ def mean_curvature(
 
         product = summed(kernel, feed)
         product = jax.tree.map(jnp.add, product, problem.penalty_curvature(params, frozen, along))
-        curvature.append(jnp.maximum(dot(along, product) / leaf.size, 1e-30))
+        curvature.append(jnp.maximum(dot(along, product) / leaf.size, _NO_CURVATURE))
     return tuple(curvature)
 
 
 def scaled(tree: PyTree, curvature: tuple[Float[Array, ""], ...], power: int) -> PyTree:
-    """The tree with every leaf multiplied by a power of its curvature.
+    """The tree with every leaf multiplied by a power of its curvature; zero for a leaf that has none.
 
     Example:
         >>> [float(x) for x in scaled((jnp.ones(()), jnp.ones(())), (jnp.array(2.0), jnp.array(4.0)), -1)]
         [0.5, 0.25]
     """
     leaves, structure = jax.tree.flatten(tree)
-    return structure.unflatten([c**power * leaf for c, leaf in zip(curvature, leaves, strict=True)])
+    return structure.unflatten(
+        [jnp.where(c > _NO_CURVATURE, c**power, 0) * leaf for c, leaf in zip(curvature, leaves, strict=True)]
+    )
 
 
 def inactive(problem: Problem, params: PyTree, gradient: PyTree, *, curvature: tuple[Float[Array, ""], ...]) -> PyTree:

@@ -1,0 +1,149 @@
+"""Limited-memory BFGS: the second derivative from how the gradient changed over the last steps.
+
+The two-loop recursion (Nocedal & Wright, Numerical Optimization, algorithm 7.4) starts from one measured curvature per
+leaf, so that leaves of different units move together, and goes over the elements that a constraint does not hold at
+their bound, as in projected quasi-Newton methods (Schmidt, Kim, Sra, in Optimization for Machine Learning, 2011). One
+step is one gradient over all data: the line search hands on the one where it ended.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, PyTree
+
+from adorym.data import Feed
+from adorym.problem import Problem
+from adorym.solvers._line_search import newton_length, search
+from adorym.solvers._passes import inactive, mean_curvature, objective_and_gradient, scaled
+from adorym.solvers._solver import AbstractSolver, Info, Moment
+from adorym.solvers._vectors import axpy, dot
+
+
+class LBFGSState(NamedTuple):
+    """What is known where the model stands, and of the steps that led there.
+
+    Attributes:
+        value: objective.
+        gradient: its gradient.
+        curvature: mean curvature of every leaf.
+        steps: the last changes of the free leaves, newest first along a leading axis; zero where there was none.
+        changes: what each of them changed the gradient by.
+
+    Example:
+        >>> LBFGSState._fields[:2]
+        ('value', 'gradient')
+    """
+
+    value: Float[Array, ""]
+    gradient: PyTree
+    curvature: tuple[Float[Array, ""], ...]
+    steps: PyTree
+    changes: PyTree
+
+
+class LBFGS(AbstractSolver):
+    """Limited-memory BFGS over all data, with projected steps.
+
+    Attributes:
+        views_per_batch: views whose frames are computed in one kernel call; 0 is decided from the data.
+        frames_per_batch: frames of each view in one kernel call; 0 is decided from the data.
+        memory: steps that are remembered; each takes twice the memory of what is free.
+
+    Example:
+        >>> LBFGS().memory
+        10
+    """
+
+    views_per_batch: int = eqx.field(static=True, default=0)
+    frames_per_batch: int = eqx.field(static=True, default=0)
+    memory: int = eqx.field(static=True, default=10)
+
+    @property
+    def sweeps(self) -> bool:
+        """See `AbstractSolver.sweeps`."""
+        return True
+
+    def steps_per_epoch(self, feed: Feed) -> int:
+        """See `AbstractSolver.steps_per_epoch`."""
+        return 1
+
+    def blank(self, problem: Problem, model: PyTree) -> LBFGSState:
+        """See `AbstractSolver.blank`."""
+        params, _ = problem.split(model)
+        curvature = tuple(jnp.zeros((), leaf.dtype) for leaf in jax.tree.leaves(params))
+        history = jax.tree.map(lambda leaf: jnp.zeros((self.memory, *leaf.shape), leaf.dtype), params)
+        nothing = jax.tree.map(jnp.zeros_like, params)
+        return LBFGSState(jnp.zeros_like(curvature[0]), nothing, curvature, history, history)
+
+    def init(self, problem: Problem, model: PyTree, feed: Feed, *, seed: int) -> LBFGSState:
+        """See `AbstractSolver.init`."""
+        params, frozen = problem.split(model)
+        split = problem.project(params), frozen
+        value, gradient = objective_and_gradient(problem, split, feed)
+        curvature = mean_curvature(problem, split, feed, seed=seed)
+        return self.blank(problem, model)._replace(value=value, gradient=gradient, curvature=curvature)
+
+    def step(
+        self, problem: Problem, model: PyTree, state: LBFGSState, *, feed: Feed, moment: Moment
+    ) -> tuple[PyTree, LBFGSState, Info]:
+        """See `AbstractSolver.step`."""
+        params, frozen = problem.split(model)
+        params = problem.project(params)
+        gradient = inactive(problem, params, state.gradient, curvature=state.curvature)
+        direction, learnt = _direction(state, gradient)
+        length = jnp.ones_like(state.value)
+        if not bool(learnt):
+            length = newton_length(problem, (params, frozen), direction, gradient=gradient, feed=feed)
+        start = state.value, gradient
+        found = search(problem, (params, frozen), direction, start=start, length=length, feed=feed)
+        if found is None:  # what is remembered misleads, or nothing is left to gain
+            forgotten = jax.tree.map(jnp.zeros_like, (state.steps, state.changes))
+            state = state._replace(steps=forgotten[0], changes=forgotten[1])
+            return eqx.combine(params, frozen), state, Info(float(state.value), "refused")
+        state = _remembered(state, params, (found.params, found.value, found.gradient))
+        return eqx.combine(found.params, frozen), state, Info(float(found.value), found.note)
+
+
+@jax.jit
+def _direction(state: LBFGSState, gradient: PyTree) -> tuple[PyTree, Bool[Array, ""]]:
+    """Minus the inverse second derivative times the gradient, and whether anything is known of the former."""
+
+    def free(tree: PyTree) -> PyTree:
+        return jax.tree.map(lambda x, g: jnp.where(g == 0, 0, x), tree, gradient)
+
+    def newest_first(vector: PyTree, pair: tuple[PyTree, PyTree]) -> tuple[PyTree, tuple[Array, Array, Array]]:
+        step, change = free(pair[0]), free(pair[1])
+        product = dot(step, change)
+        useful = product > 0
+        rate = jnp.where(useful, 1 / jnp.where(useful, product, 1), 0)
+        share = rate * dot(step, vector)
+        stiffness = dot(change, scaled(change, state.curvature, -1))
+        return axpy(-share, change, vector), (rate, share, jnp.where(useful, product / stiffness, 0))
+
+    def oldest_first(vector: PyTree, known: tuple[PyTree, PyTree, Array, Array]) -> tuple[PyTree, None]:
+        step, change, rate, share = free(known[0]), free(known[1]), known[2], known[3]
+        return axpy(share - rate * dot(change, vector), step, vector), None
+
+    vector, (rates, shares, units) = jax.lax.scan(newest_first, gradient, (state.steps, state.changes))
+    unit = jnp.where(jnp.any(rates > 0), units[jnp.argmax(rates > 0)], 1)
+    vector = jax.tree.map(lambda leaf: unit * leaf, scaled(vector, state.curvature, -1))
+    vector, _ = jax.lax.scan(oldest_first, vector, (state.steps, state.changes, rates, shares), reverse=True)
+    return jax.tree.map(jnp.negative, vector), jnp.any(rates > 0)
+
+
+@jax.jit
+def _remembered(state: LBFGSState, params: PyTree, place: tuple[PyTree, Array, PyTree]) -> LBFGSState:
+    """The state at the next place; a step over which the gradient did not grow along it teaches nothing."""
+    after, value, gradient = place
+    step, change = (jax.tree.map(jnp.subtract, a, b) for a, b in ((after, params), (gradient, state.gradient)))
+    useful = dot(step, change) > 0
+
+    def push(history: PyTree, newest: PyTree) -> PyTree:
+        shifted = jax.tree.map(lambda h, x: jnp.concatenate([x[None], h[:-1]]), history, newest)
+        return jax.tree.map(lambda s, h: jnp.where(useful, s, h), shifted, history)
+
+    return LBFGSState(value, gradient, state.curvature, push(state.steps, step), push(state.changes, change))

@@ -1,0 +1,124 @@
+"""L-BFGS: the two-loop recursion is the BFGS matrix, and what it remembers is right."""
+
+from __future__ import annotations
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from tests.solvers.problems import equations, feed_for, linear, scan
+
+from adorym.likelihoods import Gaussian
+from adorym.problem import Problem
+from adorym.solvers import LBFGS, LBFGSState, Moment
+from adorym.solvers._lbfgs import _direction
+
+PLAIN = Problem(Gaussian(0.3), free=("x",))
+
+
+def test_the_recursion_is_the_matrix() -> None:
+    """Two leaves of four and two elements, two of which are held; a pair of no use, and a place that is empty."""
+    rng = np.random.default_rng(0)
+    hessian = rng.normal(size=(6, 6))
+    hessian = hessian @ hessian.T + np.eye(6)
+    steps = rng.normal(size=(5, 6))
+    changes = steps @ hessian
+    changes[1] *= -1  # as where the objective is concave
+    steps[4] = changes[4] = 0
+    gradient = rng.normal(size=6)
+    gradient[[1, 5]] = 0
+    curvature = np.array([2.0] * 4 + [50.0] * 2)
+
+    free, expected = gradient != 0, None
+    for index in (3, 2, 0):  # oldest first
+        step, change = steps[index][free], changes[index][free]
+        product = step @ change
+        assert product > 0
+        start = np.diag(1 / curvature[free])
+        if expected is None:
+            newest = changes[0][free]
+            expected = start * (steps[0][free] @ newest) / (newest @ start @ newest)
+        away = np.eye(free.sum()) - np.outer(step, change) / product
+        expected = away @ expected @ away.T + np.outer(step, step) / product
+
+    def tree(flat: np.ndarray) -> tuple[jax.Array, jax.Array]:
+        return jnp.asarray(flat[..., :4].reshape(*flat.shape[:-1], 2, 2)), jnp.asarray(flat[..., 4:])
+
+    units = (jnp.array(2.0), jnp.array(50.0))
+    state = LBFGSState(jnp.zeros(()), tree(gradient), units, tree(steps), tree(changes))
+    direction, learnt = _direction(state, tree(gradient))
+    flat = np.concatenate([np.ravel(leaf) for leaf in direction])
+    np.testing.assert_allclose(flat[free], -expected @ gradient[free], rtol=1e-10)
+    np.testing.assert_array_equal(flat[~free], 0)
+    assert bool(learnt)
+    nothing = state._replace(steps=tree(0 * steps), changes=tree(0 * changes))
+    direction, learnt = _direction(nothing, tree(gradient))
+    np.testing.assert_allclose(np.concatenate([np.ravel(leaf) for leaf in direction]), -gradient / curvature)
+    assert not bool(learnt)
+
+
+def test_the_last_steps_are_remembered_newest_first() -> None:
+    model, dataset = linear()
+    solver = LBFGS(views_per_batch=2, frames_per_batch=2, memory=2)
+    feed = feed_for(solver, dataset)
+    state = solver.init(PLAIN, model, feed, seed=0)
+    places, slopes = [model.x], [state.gradient.x]
+    for step in range(4):
+        model, state, info = solver.step(PLAIN, model, state, feed=feed, moment=Moment(step, 4, 0))
+        places.append(model.x)
+        slopes.append(state.gradient.x)
+    np.testing.assert_array_equal(state.steps.x, [places[4] - places[3], places[3] - places[2]])
+    np.testing.assert_array_equal(state.changes.x, [slopes[4] - slopes[3], slopes[3] - slopes[2]])
+    matrix, counts = equations(model, dataset)
+    residual = matrix @ np.asarray(model.x) - counts
+    np.testing.assert_allclose(state.gradient.x, matrix.T @ residual / 0.09, rtol=1e-9, atol=1e-9)
+    assert info.value == pytest.approx(np.sum(residual**2) / 0.18, rel=1e-12)
+
+
+def test_what_misleads_is_forgotten() -> None:
+    """Uphill by what is remembered: the model stays, and the next step begins anew."""
+    model, dataset = linear()
+    solver = LBFGS(views_per_batch=2, frames_per_batch=2)
+    feed = feed_for(solver, dataset)
+    state = solver.init(PLAIN, model, feed, seed=0)
+    wild = jnp.zeros((10, 5)).at[0].set(1e9 * state.gradient.x)
+    spoilt = eqx.tree_at(lambda s: (s.steps.x, s.changes.x), state, (wild, 1e-30 * wild))
+    stayed, cleared, info = solver.step(PLAIN, model, spoilt, feed=feed, moment=Moment(0, 4, 0))
+    assert info.note == "refused"
+    np.testing.assert_array_equal(stayed.x, model.x)
+    assert eqx.tree_equal(cleared, state)
+    moved, _, after = solver.step(PLAIN, stayed, cleared, feed=feed, moment=Moment(1, 4, 0))
+    assert after.value < info.value
+    assert float(jnp.abs(moved.x - model.x).max()) > 0.01
+
+
+def test_it_refines_object_probe_and_positions_together() -> None:
+    """From a first guess outside the bounds, which is brought in."""
+    problem, model, feed = scan()
+    assert float(model.object.parametrization.log_amplitude.max()) > 0
+    solver = LBFGS(views_per_batch=1, frames_per_batch=3)
+    state = solver.init(problem, model, feed, seed=0)
+    values = [float(state.value)]
+    for step in range(20):
+        model, state, info = solver.step(problem, model, state, feed=feed, moment=Moment(step, 20, 0))
+        values.append(info.value)
+        assert float(model.object.parametrization.log_amplitude.max()) <= 0
+    assert values == sorted(values, reverse=True)
+    assert values[-1] < 0.02 * values[0]
+
+
+@pytest.mark.single_precision
+@pytest.mark.parametrize("unit", [1e-6, 1e6])
+def test_units_of_any_size_in_32_bits(unit: float) -> None:
+    model, dataset = linear(unit=unit)
+    model = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), model)
+    solver = LBFGS(views_per_batch=2, frames_per_batch=2)
+    feed = feed_for(solver, dataset)
+    state = solver.init(PLAIN, model, feed, seed=0)
+    for step in range(25):
+        model, state, _ = solver.step(PLAIN, model, state, feed=feed, moment=Moment(step, 25, 0))
+    assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(state))
+    matrix, counts = equations(model, dataset)
+    expected = np.linalg.lstsq(matrix.astype(float), counts, rcond=None)[0]
+    np.testing.assert_allclose(model.x / unit, expected / unit, atol=2e-5)
