@@ -132,7 +132,7 @@ def ensure_finite(value: Float[Array, ""], gradient: PyTree, *, params: PyTree, 
         for row, column in np.argwhere(wrong):
             raise DataError(
                 f"Frame {batch.frames[row, column]} of view {batch.views[row]} holds values that are not finite: "
-                "correct them (a mask does not hide them), or leave the frame out."
+                "correct them, or leave the frame out."
             )
     spoilt = _not_finite(params)
     if spoilt is not None:
