@@ -5,10 +5,10 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format docs bench lock clean
+.PHONY: help setup demo test lint format docs bench quality quality-quick quality-oracle lock clean
 
 help: ## list the targets
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
 setup: $(READY) ## install the locked dependencies and adorym itself into .venv
 
@@ -43,6 +43,17 @@ docs: $(READY) ## build the documentation into site/
 
 bench: $(READY) ## time the kernels
 	$(BIN)/python benchmarks/run.py $(ARGS)
+
+QUALITY := $(BIN)/python -m benchmarks.quality.run
+
+quality: $(READY) ## the defaults against the tables, under 90 minutes on 2 cores: docs/quality.md
+	$(QUALITY) default $(ARGS)
+
+quality-quick: $(READY) ## the same with small cases, under 15 minutes
+	$(QUALITY) default --quick $(ARGS)
+
+quality-oracle: $(READY) ## sweep settings knowing the truth, for hours; goes on where it was stopped
+	$(QUALITY) oracle $(ARGS)
 
 lock: $(READY) ## bring requirements-dev.lock up to date with pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes --no-header pyproject.toml --output-file requirements-dev.lock
