@@ -128,7 +128,7 @@ def _batch(dataset: Dataset, parts: dict[int, np.ndarray], shape: tuple[int, int
 
 def _spread(frames: np.ndarray, share: float) -> np.ndarray:
     """An even choice of about a share of the frames `(view, frame)`: whole views where there are several."""
-    if frames.shape[0] == 1:
+    if frames.shape[0] == 1 < frames.shape[1]:
         return _spread(frames.T, share).T
     views = np.flatnonzero(frames.any(axis=1))
     count = math.ceil(share * len(views))
