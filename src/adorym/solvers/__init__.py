@@ -10,9 +10,14 @@ from adorym.solvers._gauss_newton import GaussNewton as GaussNewton
 from adorym.solvers._gauss_newton import GaussNewtonState as GaussNewtonState
 from adorym.solvers._lbfgs import LBFGS as LBFGS
 from adorym.solvers._lbfgs import LBFGSState as LBFGSState
+from adorym.solvers._passes import objective_and_gradient as objective_and_gradient
+from adorym.solvers._passes import summed as summed
 from adorym.solvers._solver import AbstractSolver as AbstractSolver
 from adorym.solvers._solver import Info as Info
 from adorym.solvers._solver import Moment as Moment
+from adorym.solvers._vectors import axpy as axpy
+from adorym.solvers._vectors import dot as dot
+from adorym.solvers._vectors import signs as signs
 
 SOLVERS: dict[str, Callable[..., AbstractSolver]] = {
     "first order": FirstOrder,
