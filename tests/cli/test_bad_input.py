@@ -193,6 +193,12 @@ def test_a_job_that_is_none(command, tmp_path, text, word, name):
         (("demo", "--size", "7"), "even number"),
         (("demo", "-o", "."), "not empty"),
         (("inspect", "job.toml"), "no [data]"),
+        (("simulate", "job.toml", "-o", "job.toml", "--overwrite"), "what the command reads"),
+        (("simulate", "job.toml", "-o", "."), "is a folder"),
+        (("simulate", "job.toml", "-o", "/proc/scan.h5"), "/proc cannot be written to"),
+        (("inspect", "there.h5", "-o", "there.h5"), "ends in .png"),
+        (("inspect", "there.h5", "-o", "folder/frame.png"), "no folder"),
+        (("demo", "-o", "new", "--picture", "there.h5"), "ends in .png"),
     ],
 )
 def test_other_commands(command, tmp_path, words, word):
@@ -200,6 +206,18 @@ def test_other_commands(command, tmp_path, words, word):
     (tmp_path / "there.h5").write_bytes(b"")
     assert word in sentence_of(command(*words))
     assert {path.name for path in tmp_path.iterdir()} == {"job.toml", "there.h5"}
+
+
+def test_a_picture_replaces_nothing_unless_told(command, tmp_path, scan):
+    shutil.copy(scan, tmp_path / "scan.png")  # no name makes a measurement a picture
+    before = (tmp_path / "scan.png").read_bytes()
+    assert "what the command reads" in sentence_of(command("inspect", "scan.png", "-o", "scan.png", "--overwrite"))
+    (tmp_path / "frame.png").write_bytes(b"mine")
+    assert "--overwrite" in sentence_of(command("inspect", scan, "-o", "frame.png"))
+    assert (tmp_path / "frame.png").read_bytes() == b"mine"
+    assert command("inspect", scan, "-o", "frame.png", "--overwrite").code == 0
+    assert (tmp_path / "frame.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "scan.png").read_bytes() == before
 
 
 def test_a_frame_that_is_not_there(command, scan):

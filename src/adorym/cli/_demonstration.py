@@ -10,6 +10,7 @@ from typing import Any
 
 from adorym._core import JobError
 from adorym.cli._console import note
+from adorym.cli._outputs import check_output
 from adorym.cli._results import environment
 from adorym.cli._run import start_run
 from adorym.cli._simulation import simulate_file
@@ -58,6 +59,8 @@ def demonstrate(folder: Path, size: int, *, overwrite: bool, picture: Path | Non
         raise JobError(
             f"{folder} is not empty: replace what is in it with --overwrite, or choose another place with -o."
         )
+    if picture is not None:
+        check_output(picture, overwrite=overwrite, suffix=".png")
     make_folder(folder)
     began, comparisons = time.monotonic(), []
     for technique in _TECHNIQUES:

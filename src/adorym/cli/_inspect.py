@@ -34,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set", metavar="KEY=VALUE", dest="sets", action="append", default=[], help="a key of [data] (repeat)"
     )
+    parser.add_argument("--overwrite", action="store_true", help="replace the picture if it exists")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -42,8 +43,11 @@ def run(arguments: argparse.Namespace) -> int:
 
     from adorym._core import JobError
     from adorym.cli._console import say, show_table
+    from adorym.cli._outputs import check_output
     from adorym.io import describe
 
+    if arguments.output is not None:
+        check_output(arguments.output, overwrite=arguments.overwrite, inputs=(arguments.file,), suffix=".png")
     dataset = _read(arguments.file, arguments.sets)
     view, frame = arguments.frame
     views, frames = dataset.frames.shape[:2]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from adorym._core import JobError
 from adorym.cli._jax import prepared_jax
 from adorym.cli._measure import check_source, measurement
+from adorym.cli._outputs import check_output
 from adorym.cli._prepare import checked, of_measurement
 from adorym.cli._progress import simulation_progress
 from adorym.cli._run import hardware
@@ -19,12 +19,9 @@ def simulate_file(job: Job, output: Path, *, overwrite: bool = False) -> Path:
     """Write the data set that a job's phantom and scan give, with the true object beside it.
 
     Raises:
-        JobError: the job has nothing to simulate, or the file exists.
+        JobError: the job has nothing to simulate, or its place is not free.
     """
-    if output.exists() and not overwrite:
-        raise JobError(f"{output} exists already: choose another place with -o, or replace it with --overwrite.")
-    if not output.parent.is_dir():
-        raise JobError(f"{output.parent} is no folder: create it first, or choose another place with -o.")
+    check_output(output, overwrite=overwrite, inputs=(Path(job.source),))
     check_source(job, simulated=True)
     with prepared_jax(*hardware(job)):
         job, known = checked(job)

@@ -11,6 +11,7 @@ from adorym.io._checkpoint import read_checkpoint as read_checkpoint
 from adorym.io._checkpoint import write_checkpoint as write_checkpoint
 from adorym.io._describe import describe as describe
 from adorym.io._export import export_run as export_run
+from adorym.io._folders import check_writable as check_writable
 from adorym.io._folders import make_folder as make_folder
 from adorym.io._formats import FORMATS as FORMATS
 from adorym.io._formats import Format as Format

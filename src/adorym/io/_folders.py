@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 import socket
+import tempfile
 from pathlib import Path
 
 from adorym._core import AdorymError
@@ -30,6 +31,27 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise AdorymError(f"Folder {folder} cannot be made: {error.strerror or error}.") from error
+
+
+def check_writable(folder: Path) -> None:
+    """Refuse a folder that cannot be written to (for one that is not there yet: the nearest that is).
+
+    Args:
+        folder: the folder.
+
+    Raises:
+        AdorymError: nothing can be put there.
+
+    Example:
+        >>> check_writable(Path(tempfile.mkdtemp()) / "runs" / "new")
+    """
+    nearest = next(one for one in (folder, *folder.absolute().parents) if one.exists())
+    try:
+        with tempfile.TemporaryFile(dir=nearest):
+            pass
+    except OSError as error:
+        reason = error.strerror or error
+        raise AdorymError(f"{nearest} cannot be written to ({reason}): choose another place.") from error
 
 
 class FolderLock:
