@@ -12,6 +12,7 @@ import pytest
 from adorym._core import DataError
 from adorym.cli._checks import check_dataset, check_model
 from adorym.experiment import GaussianProbe, Raster, plan_holography, plan_ptychography, ptychography
+from adorym.io import RunFolder
 
 from .conftest import HOLOGRAPHY, SCAN
 
@@ -227,8 +228,7 @@ def test_a_frame_that_is_not_there(command, scan):
 def test_a_run_whose_data_are_gone(command, tmp_path, scan):
     shutil.copy(scan, tmp_path / "scan.h5")
     (tmp_path / "job.toml").write_text(SCAN.format(file="scan.h5"))
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "job.toml").write_text(f'folder = "{tmp_path}"\n' + SCAN.format(file="gone.h5"))
+    RunFolder.create(tmp_path / "run", f'folder = "{tmp_path}"\n' + SCAN.format(file="gone.h5")).close()
     assert "gone.h5" in sentence_of(command("resume", "run"))
 
 

@@ -70,6 +70,33 @@ def test_a_folder_that_is_no_run_is_never_touched(tmp_path: Path, replace: bool)
         RunFolder.create(tmp_path / "volume.zarr", "", replace=replace)
 
 
+@pytest.mark.parametrize("replace", [False, True])
+def test_a_folder_with_somebodys_job_is_no_run(tmp_path: Path, replace: bool) -> None:
+    (tmp_path / "job.toml").write_text("mine")
+    (tmp_path / "probe.h5").write_text("precious")
+    with pytest.raises(JobError, match="not empty and not a run"):
+        RunFolder.create(tmp_path, "", replace=replace)
+    for verb in (RunFolder.open, RunFolder.resume):
+        with pytest.raises(DataError, match=r"start the job with `adorym reconstruct .*job\.toml`"):
+            verb(tmp_path)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"job.toml": "mine", "probe.h5": "precious"}
+
+
+def test_a_run_is_known_by_any_of_its_traces(tmp_path: Path) -> None:
+    with RunFolder.create(tmp_path / "run", "") as run:
+        assert RunFolder.open(run.path).records() == []  # before its first step
+        run.append({"step": 0})
+    (run.path / ".lock").unlink()  # a copy without hidden files
+    assert RunFolder.open(run.path).records() == [{"step": 0}]
+    RunFolder.create(run.path, "again", replace=True).close()
+    assert run.job.read_text() == "again"
+
+
+def test_a_place_that_cannot_be_written_is_told_before_the_work() -> None:
+    with pytest.raises(AdorymError, match=r"/proc cannot be written to .*: choose another place"):
+        RunFolder.check_free("/proc/runs/new")
+
+
 def test_what_a_kill_during_creation_leaves_can_be_used_again(tmp_path: Path) -> None:
     (tmp_path / ".lock").write_text("process 1 on elsewhere")
     RunFolder.create(tmp_path, "seed = 1").close()

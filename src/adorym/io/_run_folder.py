@@ -16,9 +16,12 @@ import numpy as np
 
 from adorym._core import AdorymError, DataError, JobError
 from adorym.io._atomic import write_atomic
-from adorym.io._folders import FolderLock, make_folder
+from adorym.io._folders import FolderLock, check_writable, make_folder
 
 _LOCK = ".lock"
+_TRACES = (_LOCK, "metrics.jsonl")
+"""What a run has and a folder with somebody's own job.toml has not; the first is there before the job is."""
+
 _OWNED = (
     "metrics.jsonl",
     "checkpoints",
@@ -137,6 +140,11 @@ class RunFolder:
         folder = Path(path)
         if not (folder / "job.toml").is_file():
             raise DataError(f"{folder} is not a run: it holds no job.toml; give the folder of a run.")
+        if not _is_run(folder):
+            raise DataError(
+                f"{folder} is not a run, only a folder with a job: start the job with `adorym reconstruct "
+                f"{folder / 'job.toml'}`."
+            )
         return cls(folder, None)
 
     @property
@@ -344,16 +352,21 @@ def _check_free(folder: Path, replace: bool) -> None:
     """Refuse a place where something of value would be lost or mixed."""
     if folder.exists() and not folder.is_dir():
         raise JobError(f"{folder} is a file: give the run another folder with -o.")
+    check_writable(folder)
     if not folder.is_dir() or not any(entry.name != _LOCK for entry in folder.iterdir()):
         return
-    is_run = (folder / "job.toml").is_file()
-    if not is_run:
+    if not _is_run(folder):
         raise JobError(f"{folder} is not empty and not a run: give the run another folder with -o.")
     if not replace:
         raise JobError(
             f"{folder} already holds a run: continue it with `adorym resume {folder}`, replace it with --overwrite, "
             "or give the new run another folder with -o."
         )
+
+
+def _is_run(folder: Path) -> bool:
+    """Whether a run was begun in a folder."""
+    return (folder / "job.toml").is_file() and any((folder / name).is_file() for name in _TRACES)
 
 
 def _clear(folder: Path) -> None:
