@@ -11,6 +11,8 @@ from adorym.physics import depth_of_focus, wavelength
 from adorym.report import (
     Comparison,
     ComparisonContent,
+    Confidence,
+    Deviations,
     Frames,
     History,
     Numbers,
@@ -18,6 +20,7 @@ from adorym.report import (
     ReportContent,
     RunResult,
     Settings,
+    ViewFits,
 )
 
 VOXEL = 2e-9
@@ -109,6 +112,34 @@ def probe(size: int) -> np.ndarray:
     y, x = np.meshgrid(*[np.arange(size) - size // 2] * 2, indexing="ij")
     gauss = np.exp(-(x**2 + y**2) / (2 * (size / 7) ** 2))
     return np.stack([gauss * np.exp(0.02j * (x**2 + y**2)), 0.2 * gauss * x / size * np.exp(0.3j * y)])
+
+
+def confidence(size: int, *, kind: str = "posterior") -> Confidence:
+    """Sixty views of which every sixth was kept back and two are bad; a bad column; halves; deviations of a cone."""
+    rng = np.random.default_rng(4)
+    index = np.arange(60)
+    held = index % 6 == 3
+    chi2 = 1.1 + 0.05 * rng.standard_normal(60) + 0.3 * held
+    chi2[[17, 40]] = 3.2, 2.1
+    outlier = np.isin(index, (17, 40))
+    mean = rng.standard_normal((size, size)) / 8
+    mean[:, size // 3] += 1
+    square = 1 + np.abs(mean) + 0.02 * rng.standard_normal((size, size))
+    mean[0, :4] = square[0, :4] = np.nan
+    z, x = np.meshgrid(*[np.arange(size) - (size - 1) / 2] * 2, indexing="ij")
+    cut = np.where(np.hypot(z, x) < size / 2, 1e-6 * (1 + 0.2 * rng.standard_normal((size, size))), np.nan)
+    cut[size // 2] = 0
+    volumes = (blurred(cone(size), 0.8, 0.1, seed=seed) for seed in (1, 2))
+    return Confidence(
+        views=ViewFits(
+            unit="view", index=index, reduced_chi2=chi2, held_out=held, outlier=outlier,
+            bad=("view 17, 102 deg", "view 40, 240 deg"),
+        ),
+        residual=mean,
+        residual_square=square,
+        half_sets=fourier_correlation(*volumes),
+        deviations=Deviations(kind=kind, symbol="δ", cut=cut, mean=3.21e-5, of_mean=4.4e-7),  # type: ignore[arg-type]
+    )  # fmt: skip
 
 
 def volume_run(

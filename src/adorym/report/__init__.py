@@ -4,6 +4,8 @@ from adorym.report._comparison import write_comparison_picture as write_comparis
 from adorym.report._comparison import write_comparison_report as write_comparison_report
 from adorym.report._content import Comparison as Comparison
 from adorym.report._content import ComparisonContent as ComparisonContent
+from adorym.report._content import Confidence as Confidence
+from adorym.report._content import Deviations as Deviations
 from adorym.report._content import Frames as Frames
 from adorym.report._content import History as History
 from adorym.report._content import Numbers as Numbers
@@ -11,6 +13,7 @@ from adorym.report._content import Quantity as Quantity
 from adorym.report._content import ReportContent as ReportContent
 from adorym.report._content import RunResult as RunResult
 from adorym.report._content import Settings as Settings
+from adorym.report._content import ViewFits as ViewFits
 from adorym.report._frame import write_frame_picture as write_frame_picture
 from adorym.report._progress import BarDisplay as BarDisplay
 from adorym.report._progress import LineDisplay as LineDisplay

@@ -178,6 +178,82 @@ class Frames:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class ViewFits:
+    """How well every view, or every frame of a single view, is explained.
+
+    Attributes:
+        unit: what an entry is.
+        index: which view or frame `(n,)`.
+        reduced_chi2: 1 where only noise is left `(n,)`.
+        held_out: True for entries that were kept back from the fit `(n,)`.
+        bad: names of those that stand out, such as "view 12, 30 deg".
+        outlier: which entries they are `(n,)`.
+
+    Example:
+        >>> no = np.zeros(2, bool)
+        >>> ViewFits(unit="view", index=np.arange(2), reduced_chi2=np.ones(2), held_out=no, outlier=no).bad
+        ()
+    """
+
+    unit: Literal["view", "frame"]
+    index: np.ndarray
+    reduced_chi2: np.ndarray
+    held_out: np.ndarray
+    outlier: np.ndarray
+    bad: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Deviations:
+    """Standard deviations of a quantity.
+
+    Attributes:
+        kind: "posterior", how far the truth may be; or "scatter", what another measurement would change.
+        symbol: of the quantity.
+        unit: such as "rad"; empty for a pure number.
+        cut: the deviations in one plane `(y, x)`; 0 where a constraint holds the result, not-a-number outside.
+        mean: of the quantity over the region that the measurement reached.
+        of_mean: its deviation; infinite where nothing holds it.
+        settled: whether all came to rest; if not, they are lower bounds.
+
+    Example:
+        >>> Deviations(kind="scatter", symbol="δ", cut=np.ones((4, 4)), mean=1e-5, of_mean=1e-7).settled
+        True
+    """
+
+    kind: Literal["posterior", "scatter"]
+    symbol: str
+    unit: str = ""
+    cut: np.ndarray
+    mean: float
+    of_mean: float
+    settled: bool = True
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Confidence:
+    """How far a result may be trusted; what is `None` was not asked for.
+
+    Attributes:
+        views: see there.
+        residual: mean of (measured - predicted) / σ over all frames `(y, x)`; not-a-number where nothing was measured.
+        residual_square: mean of its square `(y, x)`.
+        half_sets: correlation that the result may be trusted to have, from reconstructions of half of the data each.
+        deviations: see there.
+
+    Example:
+        >>> Confidence().half_sets is None
+        True
+    """
+
+    views: ViewFits | None = None
+    residual: np.ndarray | None = None
+    residual_square: np.ndarray | None = None
+    half_sets: FourierCorrelation | None = None
+    deviations: Deviations | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class RunResult:
     """One reconstruction, ready to be shown; what is `None` is left out of the report.
 
@@ -188,6 +264,7 @@ class RunResult:
         history, correlation, frames: see there.
         probe: the refined probe's modes `(mode, y, x)`, complex.
         probe_pixel: the probe's sampling, as lengths are.
+        confidence: see there.
         link: relative path of the run's own report, for comparisons.
 
     Example:
@@ -207,6 +284,7 @@ class RunResult:
     frames: Frames | None = None
     probe: np.ndarray | None = None
     probe_pixel: float | None = None
+    confidence: Confidence | None = None
     link: str = ""
 
 

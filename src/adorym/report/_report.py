@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from adorym.io import write_atomic
-from adorym.report import _curves, _figures, _page, _views, _words
+from adorym.report import _curves, _figures, _page, _trust, _views, _words
 from adorym.report._content import Quantity, ReportContent, RunResult, Settings
 
 _MEANINGS = {
@@ -65,7 +65,8 @@ def write_report(run_folder: str | os.PathLike[str], content: ReportContent) -> 
         _page.section("What was done", _page.paragraphs(_words.description(settings))),
         _object_section(run),
         _frames_section(run),
-        _trust_section(run),
+        _detail_section(run),
+        _trust.section(run),
         _probe_section(run),
         _page.section("All settings", _page.table(_page.Table((), tuple(_words.table_rows(settings))))),
         _page.section("What the words mean", _page.definitions(meanings(settings))),
@@ -128,7 +129,7 @@ def _frames_section(run: RunResult) -> str:
     return _page.section("Does it explain the data?", _page.figure(_figures.frames_picture(run.frames), caption))
 
 
-def _trust_section(run: RunResult) -> str:
+def _detail_section(run: RunResult) -> str:
     parts = []
     if run.correlation is not None:
         name = "shell" if run.settings.dimensions == 3 else "ring"
