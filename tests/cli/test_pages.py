@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
+
+from adorym.config import Job, registries, resolve
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -34,7 +38,34 @@ def test_the_pages_name_everything(generate):
 
 
 def test_the_job_on_the_page_is_one(generate):
-    import tomllib
-
     text = generate.JOB.partition("```toml\n")[2].partition("```")[0]
     assert tomllib.loads(text)["stages"][1]["epochs"] == 90
+
+
+FORMATS = {".cxi": "cxi", ".npz.bz2": "numpy", ".h5": "nexus", "tiffs": "tiff"}
+"""What the files that the pages speak of would be found to be."""
+
+
+def jobs():
+    """Every job that a page or an example shows."""
+    pages = [*DOCS.glob("*.md"), *(DOCS.parent / name for name in ("README.md", "CONTRIBUTING.md"))]
+    for page in pages:
+        for number, block in enumerate(
+            re.findall(r"^```toml\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
+        ):
+            yield pytest.param(block, id=f"{page.name}-{number}")
+    for file in (DOCS.parent / "examples").glob("*.toml"):
+        yield pytest.param(file.read_text(encoding="utf-8"), id=file.name)
+
+
+@pytest.mark.parametrize("text", list(jobs()))
+def test_a_job_that_is_shown_has_no_unknown_key(text):
+    tables = tomllib.loads(text)
+    data = tables.get("data", {})
+    if "file" in data:
+        data.setdefault("format", next((one for end, one in FORMATS.items() if data["file"].endswith(end)), None))
+    kinds = {"experiment": "holography", "likelihood": "poisson"}  # those left out are those of the data
+    for name in kinds.keys() & tables.keys():
+        tables[name].setdefault("kind", kinds[name])
+    resolved = resolve(Job({"version": 1, **tables}, Path(), "page"), registries())
+    assert resolved.tables.keys() >= tables.keys()
