@@ -76,6 +76,17 @@ class Ended:
     err: str
 
 
+def sentence_of(ended: Ended) -> str:
+    """The one sentence of an error; fails on anything else."""
+    assert ended.code == 2, (ended.code, ended.err)
+    assert "Traceback" not in ended.err
+    assert ended.out == ""
+    *notes, last = ended.err.rstrip("\n").split("\n")
+    assert last.startswith("adorym: ")
+    assert all(line.startswith(("simulating", "run:", "run goes on")) for line in notes), ended.err
+    return last
+
+
 SCAN = """
 version = 1
 devices = 1

@@ -67,3 +67,33 @@ def test_padding_is_what_is_needed_and_little_more() -> None:
 def test_pixels_finer_than_half_a_wavelength_are_refused() -> None:
     with pytest.raises(SamplingError, match="finer than half the wavelength"):
         choose_propagator(64, 1.0, pixel=4e-11, wavelength=1e-10)
+
+
+def test_a_pixel_that_has_to_be_kept_is_kept_or_refused() -> None:
+    """Frames of a measurement have the pixel of the sample, so one step is no way to them."""
+    far, near = 20.0, 0.5
+    free = choose_propagator(512, far, pixel=PIXEL, wavelength=WAVELENGTH)
+    assert free.method == "transfer function"
+    chosen = choose_propagator(128, near, pixel=PIXEL, wavelength=WAVELENGTH, keep_pixel=True)
+    assert chosen == choose_propagator(128, near, pixel=PIXEL, wavelength=WAVELENGTH)
+    kept = choose_propagator(16, 4.0, pixel=PIXEL, wavelength=WAVELENGTH, keep_pixel=True)  # small all the same
+    assert (kept.method, kept.output_pixel) == ("transfer function", PIXEL)
+    with pytest.raises(SamplingError, match=r"undersamples the wave: it spreads over .* one Fresnel step would make"):
+        choose_propagator(128, far, pixel=PIXEL, wavelength=WAVELENGTH, keep_pixel=True)
+
+
+@pytest.mark.parametrize("distance", [0.0, 1.0, -100.0])
+def test_no_distance_makes_a_pixel_valid_that_is_too_fine(distance: float) -> None:
+    with pytest.raises(SamplingError, match="finer than half the wavelength"):
+        choose_propagator(64, distance, pixel=4e-11, wavelength=1e-10)
+
+
+def test_one_step_goes_upstream_as_it_is_chosen_to() -> None:
+    """What one step undoes is what it did, up to the order of the axes' grids: the same pixel, the same field."""
+    assert choose_propagator(64, -100.0, pixel=PIXEL, wavelength=WAVELENGTH).method == "one step"
+    random = np.random.default_rng(0)
+    field = random.normal(size=(32, 32)) + 1j * random.normal(size=(32, 32))
+    there = fresnel_one_step(Wave(jnp.asarray(field), PIXEL, WAVELENGTH), 0.32)  # N pixel² / λ: the pixel stays
+    back = fresnel_one_step(there, -0.32)
+    assert back.pixel == pytest.approx(PIXEL)
+    np.testing.assert_allclose(back.field, field, atol=1e-9)

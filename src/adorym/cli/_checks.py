@@ -6,44 +6,29 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from adorym._core import DataError, SamplingError
+from adorym._core import DataError
+from adorym.cli._console import note
 from adorym.data import Dataset
 
 if TYPE_CHECKING:
     from adorym.experiment import Experiment
 
-_WIDEST_SPREAD = 8
 _SPARSEST_SCAN = 100
 
 
 def check_dataset(dataset: Dataset) -> None:
-    """Distances and positions that the frames cannot go with.
+    """Positions, distances and a pixel that the frames cannot go with.
 
     Raises:
-        SamplingError: the wave spreads far beyond the frames before it reaches the detector.
-        DataError: the scan covers far more than its frames could.
+        SamplingError: no propagator carries the wave to the frames.
+        DataError: the scan covers far more than its frames could, or does not move.
     """
-    if dataset.regime == "near field" and dataset.positions is None:
-        _check_spread(dataset)
-    if dataset.positions is not None:
-        _check_scan(dataset, dataset.positions)
+    from adorym.experiment import check_sampling
 
-
-def _check_spread(dataset: Dataset) -> None:
-    from adorym.propagation import spread
-
-    widest = max(dataset.frames.shape[2:])
-    distance = float(np.max(np.abs(dataset.distances)))
-    pixels = spread(dataset.pixel, dataset.wavelength, distance)
-    if pixels > _WIDEST_SPREAD * widest:
-        raise SamplingError(
-            f"{dataset.source}: over {distance:.4g} m the finest waves of a pixel of {dataset.pixel:.4g} m spread over "
-            f"{pixels:.3g} pixels, and a frame has {widest}, which undersamples them: check distances, pixel and "
-            "energy in [data]."
-        )
-
-
-def _check_scan(dataset: Dataset, positions: np.ndarray) -> None:
+    check_sampling(dataset)
+    if dataset.positions is None:
+        return
+    positions = dataset.positions
     frames = positions.reshape(-1, 2) / dataset.pixel
     extent = np.ptp(frames, axis=0) if len(frames) > 1 else np.zeros(2)
     window = np.array(dataset.frames.shape[2:])
@@ -54,13 +39,18 @@ def _check_scan(dataset: Dataset, positions: np.ndarray) -> None:
             f"{dataset.frames.shape[1]} probes of {window[0]} x {window[1]} pixels cover: check the unit of the "
             "positions, pixel, and that they count from the rotation axis."
         )
+    if dataset.frames.shape[1] > 1 and not np.ptp(positions, axis=1).any():
+        raise DataError(
+            f"{dataset.source}: all {dataset.frames.shape[1]} frames of a view have the same scan position: check the "
+            "positions."
+        )
 
 
 def check_model(model: Experiment, source: str) -> None:
     """A scan whose probe misses the object.
 
     Raises:
-        DataError: no probe array touches the object's field at any position.
+        DataError: at most positions the probe's array does not touch the object's field.
     """
     import jax
 
@@ -72,9 +62,13 @@ def check_model(model: Experiment, source: str) -> None:
     shape = jax.tree.leaves(sample.parametrization)[0].shape
     field = (shape[2], sample.width) if isinstance(sample, Volume) else shape
     positions = np.abs(np.asarray(geometry.positions).reshape(-1, 2))
-    meets = positions < (np.array(field) + np.array(model.grid.shape)) / 2
-    if not meets.all(axis=1).any():
+    meets = (positions < (np.array(field) + np.array(model.grid.shape)) / 2).all(axis=1)
+    missing = int(np.sum(~meets))
+    if 2 * missing > len(meets):
         raise DataError(
-            f"{source}: the probe misses the object at every position (the nearest is {positions.min(axis=0)} pixels "
-            f"from the axis, the object is {field[0]} x {field[1]}): check the positions and object_size."
+            f"{source}: the probe misses the object at {missing} of {len(meets)} positions (the farthest is "
+            f"{positions.max(axis=0).round(1).tolist()} pixels (y, x) from the axis, the object is {field[0]} x "
+            f"{field[1]}): check the positions and object_size."
         )
+    if missing:
+        note(f"{source}: the probe misses the object at {missing} of {len(meets)} positions, which tell nothing of it.")

@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not (0 <= view < views and 0 <= frame < frames):
         have = f"views 0 to {views - 1} and frames 0 to {frames - 1}"
         raise JobError(f"--frame is {view},{frame}, but {arguments.file} has {have}: choose among them.")
-    show_table(describe(dataset))
+    show_table(describe(dataset) | {"propagation": _way(dataset)})
     image = dataset.frames.read(view, np.array([frame]))[0]
     say(f"\nview {view}, frame {frame}:")
     say("\n".join(drawn(image, dataset.mask, logarithmic=dataset.regime == "far field")))
@@ -62,6 +62,17 @@ def run(arguments: argparse.Namespace) -> int:
         _write_picture(arguments.output, dataset, image, label=f"view {view}, frame {frame}")
         say(str(arguments.output))
     return 0
+
+
+def _way(dataset: Dataset) -> str:
+    """How the wave gets to the frames, or why it cannot."""
+    from adorym._core import SamplingError
+    from adorym.experiment import check_sampling
+
+    try:
+        return check_sampling(dataset)
+    except SamplingError as error:
+        return f"not possible. {str(error).removeprefix(f'{dataset.source}: ')}"
 
 
 def _pair(text: str) -> tuple[int, int]:

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from adorym.experiment._demands import check_kind as check_kind
+from adorym.experiment._demands import check_sampling as check_sampling
 from adorym.experiment._experiment import Experiment as Experiment
 from adorym.experiment._plan import GaussianProbe as GaussianProbe
 from adorym.experiment._plan import PlannedFrames as PlannedFrames

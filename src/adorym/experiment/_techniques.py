@@ -13,6 +13,7 @@ from adorym._core.fourier import smooth_size
 from adorym._core.trees import replace
 from adorym.data import Dataset
 from adorym.detectors import Detector
+from adorym.experiment._demands import check_kind, check_sampling
 from adorym.experiment._experiment import Experiment
 from adorym.experiment._plan import PlannedFrames
 from adorym.experiment._starts import filtered_back_projection
@@ -79,9 +80,11 @@ def holography(
         >>> holography(plan).grid.shape
         (30, 30)
     """
+    check_kind(dataset, "holography")
     shape = dataset.frames.shape[2:]
     if len(dataset.distances) == 0:
         raise DataError(f"{dataset.source} has no distance: give distances to [data] for holography.")
+    check_sampling(dataset)
     grid = _padded(dataset, shape) if boundary == "vacuum" else shape
     probe: AbstractProbe = PlaneWave.of(dataset.photons or 1.0)
     if dataset.probe is not None:
@@ -143,6 +146,7 @@ def tomography(
         >>> tomography(plan_tomography((8, 9), pixel=1e-6, energy=2e4, views=4)).object.parametrization.delta.shape
         (9, 9, 8)
     """
+    check_kind(dataset, "tomography")
     shape = dataset.frames.shape[2:]
     width = shape[1] + 2 * math.ceil(abs(dataset.axis_offset)) + 2 * overhang
     material = PARAMETRIZATIONS[parametrization]((width, width, shape[0]), ratio)
@@ -192,8 +196,9 @@ def ptychography(
         >>> ptychography(plan).object.parametrization.phase.shape
         (56, 56)
     """
-    if dataset.positions is None:
-        raise DataError(f"{dataset.source} has no scan positions: ptychography needs the key positions.")
+    check_kind(dataset, "ptychography")
+    check_sampling(dataset)
+    assert dataset.positions is not None
     frame = dataset.frames.shape[2:]
     grid, transport = _scanned_transport(dataset, frame)
     field = _probe_field(dataset, grid)
@@ -255,6 +260,8 @@ def cdi(dataset: Dataset, *, parametrization: Parametrization = "log amplitude a
         >>> cdi(dataclasses.replace(plan, regime="far field")).predict(jnp.zeros(1, int), jnp.zeros((1, 1), int)).shape
         (1, 1, 8, 8)
     """
+    check_kind(dataset, "cdi")
+    check_sampling(dataset)
     shape = dataset.frames.shape[2:]
     return Experiment(
         Image(PARAMETRIZATIONS[parametrization](shape, 0.1)),

@@ -48,7 +48,7 @@ def fresnel_one_step(wave: Wave, distance: float) -> Wave:
 
     Args:
         wave: field `(..., y, x)` on a square grid, centred on pixel N//2.
-        distance: metres, positive, at least N pixel² / λ.
+        distance: metres, at least N pixel² / λ; negative goes upstream.
 
     Raises:
         SamplingError: the distance is too short for the chirp to be sampled.
@@ -59,6 +59,9 @@ def fresnel_one_step(wave: Wave, distance: float) -> Wave:
         >>> bool(jnp.isclose(jnp.sum(far.intensity), 64.0)), round(far.pixel * 1e6, 6)
         (True, 125.0)
     """
+    if distance < 0:  # upstream is downstream for the wave run backwards
+        back = fresnel_one_step(wave.with_field(jnp.conj(wave.field)), -distance)
+        return back.with_field(jnp.conj(back.field))
     rows, columns = wave.shape
     shortest = max(rows, columns) * wave.pixel**2 / wave.wavelength
     if rows != columns or distance < shortest:

@@ -11,6 +11,12 @@ from adorym._core.fourier import smooth_size
 
 Method = Literal["in place", "transfer function", "one step"]
 
+_WIDEST, _WIDEST_KEPT = 4, 8
+"""How many times wider than the field a padded grid may be: where one step would do as well, and where it would not."""
+
+_SMALL = 1024
+"""Pixels across a grid that is no burden however small the field is."""
+
 
 def spread(pixel: float, wavelength: float, distance: float) -> float:
     """How far, in pixels, the steepest wave the grid can carry (f = 1 / 2 pixel) walks sideways over a distance.
@@ -69,34 +75,45 @@ class Sampling:
     advice: str
 
 
-def choose_propagator(size: int, distance: float, *, pixel: float, wavelength: float) -> Sampling:
+def choose_propagator(
+    size: int, distance: float, *, pixel: float, wavelength: float, keep_pixel: bool = False
+) -> Sampling:
     """The propagator that a field of `size` pixels can be carried over `distance` with.
 
     The transfer function keeps the pixel and needs a grid padded by the spread of the wave; the one-step Fresnel
     transform changes the pixel to λ z / (N pixel) and needs |z| >= N pixel² / λ (Voelz, Computational Fourier Optics,
-    chapter 5). Up to a padding of four times the field the transfer function is taken.
+    chapter 5). Up to a padding of four times the field the transfer function is taken; of eight, or to a grid that is
+    small all the same, where the pixel has to be kept.
 
     Args:
         size: pixels across the field.
-        distance: metres.
+        distance: metres; negative goes upstream.
         pixel: metres.
         wavelength: metres.
+        keep_pixel: whether the field has to arrive with the pixel it has, as frames of a measurement do.
 
     Raises:
-        SamplingError: the pixel is finer than half the wavelength.
+        SamplingError: no propagator is valid: the pixel is finer than half the wavelength, or cannot be kept.
 
     Example:
         >>> choose_propagator(256, 100.0, pixel=1e-6, wavelength=1e-10).method
         'one step'
     """
+    walk = spread(pixel, wavelength, distance)
     depth = 2 * (2 * pixel) ** 2 / (0.61**2 * wavelength)
     if distance == 0:
         return Sampling("in place", math.inf, depth, size, pixel, "The detector is in focus: nothing propagates.")
     padded = padded_size(size, size, distance, pixel=pixel, wavelength=wavelength)
     fresnel = (size * pixel / 2) ** 2 / (wavelength * abs(distance))
-    if padded <= 4 * size:
+    output = wavelength * abs(distance) / (size * pixel)
+    if padded <= (max(_WIDEST_KEPT * size, _SMALL) if keep_pixel else _WIDEST * size):
         advice = f"Transfer function on a grid of {padded} pixels (the field has {size})."
         return Sampling("transfer function", fresnel, depth, padded, pixel, advice)
-    output = wavelength * abs(distance) / (size * pixel)
+    if keep_pixel:
+        raise SamplingError(
+            f"Over {distance:.4g} m a pixel of {pixel:.4g} m undersamples the wave: it spreads over {walk:.3g} pixels "
+            f"where the field has {size}, and one Fresnel step would make the pixel {output:.4g} m, so check distance, "
+            "pixel and energy."
+        )
     advice = f"Fresnel number {fresnel:.3g}: one-step Fresnel transform, after which a pixel is {output:.4g} m."
     return Sampling("one step", fresnel, depth, size, output, advice)
