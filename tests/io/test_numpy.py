@@ -104,7 +104,7 @@ def test_a_truncated_archive_is_a_sentence(tmp_path: Path, arrays: dict[str, np.
         ({"scan": np.zeros((1, 3, 3))}, "positions of shape"),
         ({"data": np.ones((2, 1, 3, 6, 6))}, r"shape \(2, 1, 3, 6, 6\)"),
         ({"data": np.array(["a"])}, "not numbers"),
-        ({"data": np.array([None])}, "cannot be read .*Object arrays"),
+        ({"data": np.array([None])}, "holds Python objects where arrays of numbers are needed"),
         ({"illumination": np.zeros((6, 6))}, "probe .* is zero"),
         ({"illumination": np.ones((4, 4))}, r"probe of shape \(1, 4, 4\)"),
     ],

@@ -64,11 +64,11 @@ def check_model(model: Experiment, source: str) -> None:
     positions = np.abs(np.asarray(geometry.positions).reshape(-1, 2))
     meets = (positions < (np.array(field) + np.array(model.grid.shape)) / 2).all(axis=1)
     missing = int(np.sum(~meets))
-    if 2 * missing > len(meets):
+    if 2 * missing > meets.size:
         raise DataError(
-            f"{source}: the probe misses the object at {missing} of {len(meets)} positions (the farthest is "
+            f"{source}: the probe misses the object at {missing} of {meets.size} positions (the farthest is "
             f"{positions.max(axis=0).round(1).tolist()} pixels (y, x) from the axis, the object is {field[0]} x "
             f"{field[1]}): check the positions and object_size."
         )
     if missing:
-        note(f"{source}: the probe misses the object at {missing} of {len(meets)} positions, which tell nothing of it.")
+        note(f"{source}: the probe misses the object at {missing} of {meets.size} positions, which tell nothing of it.")

@@ -17,7 +17,7 @@ from adorym._core import DataError
 from adorym.data import Regime, Technique
 from adorym.io._hdf5 import Hdf5Frames, array, find, is_hdf5, open_hdf5, scalar
 from adorym.io._overrides import Overrides
-from adorym.io._recording import Recording
+from adorym.io._recording import Recording, check_frames
 from adorym.io._sources import Step, flip_x, flip_y, transpose
 from adorym.physics import HC
 
@@ -51,6 +51,7 @@ def read_cxi(path: Path, overrides: Overrides, *, entry: int = 1, detector: int 
             raise DataError(f"{path} has no {root}/data_{detector}/data: set entry or detector in [data].")
         if data.ndim not in (2, 3):
             raise DataError(f"{data.name} in {path} has shape {data.shape}: (frame, y, x) is needed.")
+        check_frames(path, data.shape)
         name, shape, count = f"{root}/data_{detector}/data", data.shape, 1 if data.ndim == 2 else data.shape[0]
         if find(file, name) is None:
             name = f"{place}/data"

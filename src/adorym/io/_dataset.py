@@ -10,7 +10,7 @@ import numpy as np
 from adorym._core import DataError, JobError
 from adorym.data import Dataset, FrameSource, Regime, Technique
 from adorym.io._overrides import Overrides, beside, read_image, read_numbers, select
-from adorym.io._recording import Recording
+from adorym.io._recording import Recording, check_frames, check_positive, check_probe
 from adorym.io._sampling import Sampling, either, find_sampling, needed
 from adorym.io._sources import (
     ConvertedFrames,
@@ -35,6 +35,7 @@ def make_dataset(recording: Recording, overrides: Overrides) -> Dataset:
         DataError: something needed is missing, or facts contradict each other.
         JobError: an override that does not fit.
     """
+    _check(recording, overrides)
     technique, regime = _kind(recording, overrides)
     steps = _steps(recording, overrides)
     stored = ConvertedFrames(recording.frames, steps)
@@ -70,6 +71,14 @@ def make_dataset(recording: Recording, overrides: Overrides) -> Dataset:
         source=str(recording.path),
         notes=notes,
     )
+
+
+def _check(recording: Recording, overrides: Overrides) -> None:
+    """What nothing can be computed from, refused with the file's name."""
+    check_frames(recording.path, recording.frames.shape)
+    names = ("energy", "pixel", "detector_pixel", "detector_distance", "photons")
+    check_positive(recording.path, {name: either(getattr(overrides, name), getattr(recording, name)) for name in names})
+    check_probe(recording.path, recording.probe)
 
 
 def _kind(recording: Recording, overrides: Overrides) -> tuple[Technique, Regime]:

@@ -23,11 +23,11 @@ from typing import Literal
 import h5py
 import numpy as np
 
-from adorym._core import DataError, Length, format_quantity
+from adorym._core import DataError, JobError, Length, format_quantity
 from adorym.data import Regime, Technique
 from adorym.io._hdf5 import Hdf5Frames, array, as_float32, find, is_hdf5, open_hdf5, scalar, squared_magnitude, units
 from adorym.io._overrides import Overrides
-from adorym.io._recording import Recording
+from adorym.io._recording import Recording, check_positive, check_probe
 from adorym.io._sampling import either
 from adorym.physics import wavelength
 
@@ -64,6 +64,8 @@ def read_exchange(
     """
     stored = _load(path)
     energy, pixel = either(overrides.energy, stored.energy), either(overrides.pixel, stored.pixel)
+    check_positive(path, {"energy": energy, "pixel": pixel, "thickness": thickness})
+    check_probe(path, stored.probe)
     decode = squared_magnitude if values == "magnitude" else as_float32
     frames = Hdf5Frames(path, "exchange/data", decode=decode)
     scanned, near = stored.corners is not None, stored.free_distance is not None
@@ -127,6 +129,13 @@ class _Stored:
     probe: np.ndarray | None
 
 
+def _check_size(size: tuple[int, ...] | int) -> None:
+    """One or two numbers of pixels."""
+    sizes = (size,) if isinstance(size, int) else size
+    if len(sizes) not in (1, 2) or min(sizes) < 1:
+        raise JobError(f"data.object_size is {list(sizes)}: give one or two positive whole numbers.")
+
+
 def _load(path: Path) -> _Stored:
     with open_hdf5(path) as file:
         pixel, free = scalar(file, "metadata/psize_cm"), _free_centimetres(file)
@@ -187,6 +196,7 @@ def _scan(
             "for each is needed."
         )
     if object_size is not None:
+        _check_size(object_size)
         size = np.resize(np.asarray(object_size, dtype=np.float64), 2)
     elif corners is not None:
         # The array in the middle of which the scan lies: as much before the first corner as after the last frame.
@@ -200,6 +210,11 @@ def _probe(file: h5py.File) -> np.ndarray | None:
     real, imaginary = find(file, "probe/real"), find(file, "probe/imag")
     if real is None or imaginary is None:
         return None
+    if real.shape != imaginary.shape or real.ndim < 2:
+        raise DataError(
+            f"{file.filename} has probe/real of shape {real.shape} and probe/imag of shape {imaginary.shape}: both "
+            "need one shape, (y, x) or (mode, y, x)."
+        )
     field = array(real).astype(np.float64) + 1j * array(imaginary)
     return field.reshape(-1, *field.shape[-2:])
 

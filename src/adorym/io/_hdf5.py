@@ -33,10 +33,13 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
     """The file, open for reading.
 
     Raises:
-        DataError: it is missing, truncated, or no HDF5 file.
+        DataError: it is missing, truncated, damaged, or no HDF5 file.
     """
     with _open(path) as file:
-        yield file
+        try:
+            yield file
+        except (OSError, RuntimeError) as error:  # what HDF5 makes of structures that are none
+            raise DataError(f"{path} is damaged ({_first_line(error)}): copy or export it again.") from error
 
 
 def _open(path: Path) -> h5py.File:
@@ -63,7 +66,7 @@ def find(file: h5py.File, *names: str) -> h5py.Dataset | None:
     for name in names:
         try:
             found = file.get(name)
-        except OSError as error:
+        except (OSError, RuntimeError) as error:
             raise DataError(
                 f"{name} in {file.filename} cannot be read ({_first_line(error)}): is the file complete?"
             ) from error
@@ -109,13 +112,16 @@ def units(dataset: h5py.Dataset) -> str:
 
 
 def as_float32(raw: np.ndarray) -> np.ndarray:
-    """Numbers as they stand."""
-    return np.asarray(raw, dtype=np.float32)
+    """Numbers as they stand; those beyond 32 bits become infinite, and are refused with their place."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.asarray(raw, dtype=np.float32)
 
 
 def squared_magnitude(raw: np.ndarray) -> np.ndarray:
-    """Intensities from magnitudes or complex waves."""
-    return np.asarray(np.abs(raw), dtype=np.float32) ** 2
+    """Intensities from magnitudes or complex waves; what is below zero stays so, to be refused with its place."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        squared = as_float32(np.abs(raw)) ** 2
+    return squared if raw.dtype.kind in "cub" else np.where(raw < 0, -squared, squared)
 
 
 class Hdf5Frames(FrameSource):

@@ -14,9 +14,10 @@ import numpy as np
 
 from adorym._core import DataError, JobError
 from adorym.data import ArrayFrames, Regime, Technique
+from adorym.io._hdf5 import squared_magnitude
 from adorym.io._options import suggestion
 from adorym.io._overrides import Overrides
-from adorym.io._recording import Recording
+from adorym.io._recording import Recording, check_frames, check_probe
 
 NAMES = ("frames", "positions", "angles", "probe", "mask", "weights", "flat", "dark", "energy", "pixel", "distances")
 """What an archive may hold; each is looked for under its own name unless `keys` says otherwise."""
@@ -60,8 +61,9 @@ def read_numpy(
     arrays = _load(path, keys or {})
     positions = arrays.get("positions")
     frames = _frames(path, arrays["frames"], scanned=positions is not None)
+    check_frames(path, frames.shape)
     if values == "magnitude" or frames.dtype.kind == "c":
-        frames = np.square(np.abs(frames))
+        frames = squared_magnitude(frames)
     technique, regime = _kind(overrides, arrays)
     mask, probe, distances = arrays.get("mask"), arrays.get("probe"), arrays.get("distances")
     return Recording(
@@ -97,6 +99,10 @@ def _load(path: Path, keys: Mapping[str, str]) -> dict[str, np.ndarray]:
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist: check the path in [data].") from error
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        if "allow_pickle" in str(error):
+            raise DataError(
+                f"{path} holds Python objects where arrays of numbers are needed: write it anew with numpy.savez."
+            ) from error
         raise DataError(f"{path} cannot be read as a NumPy archive ({error}): is it complete?") from error
 
 
@@ -178,9 +184,8 @@ def _bright_probe(path: Path, probe: np.ndarray, frames: np.ndarray) -> np.ndarr
     if probe.ndim < 2:
         raise DataError(f"The probe in {path} has shape {probe.shape}: (mode, y, x) is needed.")
     modes = probe.reshape(-1, *probe.shape[-2:]).astype(np.complex128)
+    check_probe(path, modes)
     power = float(np.sum(np.abs(modes) ** 2))
-    if not power > 0:
-        raise DataError(f"The probe in {path} is zero or not finite: leave it out, or correct it.")
     return modes * np.sqrt(_brightness(frames) / power)
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
+from adorym._core import DataError
 from adorym.data import FrameSource, Regime, Technique
 from adorym.io._sources import Step
 
@@ -60,3 +62,40 @@ class Recording:
     axis_column: float | None = None
     steps: tuple[Step, ...] = ()
     notes: dict[str, str] = dataclasses.field(default_factory=dict)
+
+
+def check_positive(path: Path, values: Mapping[str, float | None]) -> None:
+    """Refuse numbers of a measurement that cannot be, before anything is computed from them.
+
+    Args:
+        path: the measurement's file.
+        values: by their keys in [data]; `None` where nobody says.
+
+    Raises:
+        DataError: one is zero, negative or not finite.
+    """
+    for name, value in values.items():
+        if value is not None and not (np.isfinite(value) and value > 0):
+            raise DataError(f"{path} has {name} = {value:g}: a positive number is needed; give {name} in [data].")
+
+
+def check_frames(path: Path, shape: tuple[int, ...]) -> None:
+    """Refuse a measurement without a single pixel.
+
+    Raises:
+        DataError: an axis of the frames is empty.
+    """
+    if 0 in shape:
+        raise DataError(f"{path} holds no frames (shape {shape}): check that it is the right file, and complete.")
+
+
+def check_probe(path: Path, probe: np.ndarray | None) -> None:
+    """Refuse a probe that lights nothing.
+
+    Raises:
+        DataError: it is zero or not finite (in 32 bits, which the computation may have).
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        power = 1.0 if probe is None else float(np.sum(np.abs(probe) ** 2))
+    if not 0 < power < float(np.finfo(np.float32).max):
+        raise DataError(f"The probe in {path} is zero or not finite: correct it, or take it out of the file.")
