@@ -54,7 +54,8 @@ sentence and the exit code 2; Ctrl-C ends with 130 and SIGTERM with 143, a recon
 
 A RUN folder holds `job.toml` (the resolved job), `metrics.jsonl` (one line per step), `checkpoints/`, `volume.zarr` or
 `image.zarr` (OME-Zarr, with the region that the measurement reached), `probe.h5`, `predicted.h5` (a few measured frames
-and their predictions), `summary.json` and `report.html`.
+and their predictions), `confidence.h5` (how well every view and every detector pixel is explained, and the
+[deviations](confidence.md) that the job asks for), `summary.json` and `report.html`.
 
 This page is made from the code by `docs/generate.py`.
 """

@@ -21,7 +21,8 @@ def summary_of(run):
 def test_a_run_of_a_volume_leaves_everything(holography_run):
     names = {path.name for path in holography_run.iterdir()} - {".lock"}
     assert names == {
-        "job.toml", "metrics.jsonl", "checkpoints", "volume.zarr", "predicted.h5", "summary.json", "report.html"
+        "job.toml", "metrics.jsonl", "checkpoints", "volume.zarr", "predicted.h5", "confidence.h5", "summary.json",
+        "report.html",
     }  # fmt: skip
     volume = read_volume(holography_run / "volume.zarr")
     assert volume.delta.shape == (16, 16, 16)

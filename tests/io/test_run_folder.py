@@ -36,10 +36,11 @@ def _kill(process: subprocess.Popen[str]) -> None:
 def test_a_new_run_holds_its_job_and_names_its_files(tmp_path: Path) -> None:
     with RunFolder.create(tmp_path / "deep" / "run", "seed = 1\n") as run:
         assert run.job.read_text() == "seed = 1\n"
-        paths = [run.metrics, run.checkpoints, run.volume, run.image, run.probe, run.predicted, run.summary, run.report]
+        paths = [run.metrics, run.checkpoints, run.volume, run.image, run.probe, run.predicted, run.confidence]
+        paths += [run.summary, run.report]
     assert [path.name for path in paths] == [
-        "metrics.jsonl", "checkpoints", "volume.zarr", "image.zarr", "probe.h5", "predicted.h5", "summary.json",
-        "report.html",
+        "metrics.jsonl", "checkpoints", "volume.zarr", "image.zarr", "probe.h5", "predicted.h5", "confidence.h5",
+        "summary.json", "report.html",
     ]  # fmt: skip
     assert {path.parent for path in paths} == {run.path}
 

@@ -51,6 +51,17 @@ def test_views_alternate_where_there_are_many_else_frames_do():
     assert half_sets(lost)[0].weights[:, 0].tolist() == [1, 0, 0, 1, 0, 1, 0, 1, 0, 1]  # among those that are used
 
 
+def test_frames_kept_back_are_kept_back_from_both_and_halve_nothing():
+    """Of every second view kept back, the others still alternate."""
+    held_out = np.zeros((20, 1), bool)
+    held_out[1::2] = True
+    first, second = (half.weights[:, 0] > 0 for half in half_sets(holograms(20), held_out))
+    assert first[1::2].all()
+    assert second[1::2].all()
+    assert np.flatnonzero(first[::2]).tolist() == [0, 2, 4, 6, 8]
+    assert not np.any(first[::2] & second[::2])
+
+
 def test_what_cannot_be_halved_is_refused():
     with pytest.raises(DataError, match="3 frames in 3 views, too few"):
         half_sets(holograms(3))

@@ -13,7 +13,7 @@ from adorym.cli._results import Predicted
 from adorym.data import Dataset
 from adorym.io import VolumeResult
 from adorym.physics import depth_of_focus
-from adorym.report import Frames, History, Numbers, Quantity, RunResult, Settings
+from adorym.report import Confidence, Frames, History, Numbers, Quantity, RunResult, Settings
 
 if TYPE_CHECKING:
     from adorym.cli._prepare import Prepared
@@ -161,7 +161,7 @@ def frames_of(shown: Predicted, dataset: Dataset) -> Frames:
     views, frames = dataset.frames.shape[:2]
     labels = []
     for view, frame in zip(shown.views, shown.frames, strict=True):
-        turned = [f"view {view}, {np.rad2deg(dataset.angles[view]):.4g} deg"] if views > 1 else []
+        turned = [name_of_view(dataset, int(view))] if views > 1 else []
         labels.append(", ".join([*turned, *([f"frame {frame}"] if frames > 1 else [])]))
     return Frames(
         measured=shown.measured,
@@ -172,9 +172,14 @@ def frames_of(shown: Predicted, dataset: Dataset) -> Frames:
     )
 
 
+def name_of_view(dataset: Dataset, view: int) -> str:
+    """A view's number and angle."""
+    return f"view {view}, {np.rad2deg(dataset.angles[view]):.4g} deg"
+
+
 def run_result(
     prepared: Prepared, result: Result, summary: dict[str, Any], *, found: Agreement | None, shown: Predicted,
-    records: Sequence[dict[str, Any]], probe: np.ndarray | None,
+    records: Sequence[dict[str, Any]], probe: np.ndarray | None, confidence: Confidence,
 ) -> RunResult:  # fmt: skip
     """Everything the report shows."""
     dataset = prepared.task.dataset
@@ -189,4 +194,5 @@ def run_result(
         frames=frames_of(shown, dataset),
         probe=probe,
         probe_pixel=dataset.pixel,
+        confidence=confidence,
     )

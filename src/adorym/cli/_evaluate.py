@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from adorym._core import Batch
+from adorym.data import Dataset, Feed
 
 if TYPE_CHECKING:
-    from adorym.data import Dataset
     from adorym.experiment import Experiment
     from adorym.problem import Problem
-    from adorym.reconstruct import Task
+    from adorym.reconstruct import Residuals, Task
 
 _COST = 0.1
 """Part of a run's work that looking at itself may take."""
@@ -23,6 +23,8 @@ _PASS, _MANY_PASSES = 3.5, 20.0
 """Work of an epoch in units of one evaluation: with gradients, and where a solver goes over the data many times."""
 
 _MEMORY = 1 << 30
+
+_SUMS = ("nll", "misfit", "counts", "chi_squared", "pixels")
 
 
 class Evaluator:
@@ -35,6 +37,9 @@ class Evaluator:
         task: what is run.
         evaluations: how often to look, the end included.
         error: the error of a model against the truth, if known.
+
+    Attributes:
+        residuals: what a model that was just looked at whole leaves unexplained.
     """
 
     def __init__(self, task: Task, evaluations: int, error: Callable[[Experiment], float] | None) -> None:
@@ -53,21 +58,43 @@ class Evaluator:
         self._everything = {"": used & ~held, "held_out_": used & held}
         self._samples = {name: _spread(frames, share) for name, frames in self._everything.items()}
         self._kept: dict[str, list[Batch]] = {}
+        self.residuals: Residuals | None = None
 
     def look(self, model: Experiment, problem: Problem, *, whole: bool) -> dict[str, float]:
         """Misfit, reduced χ² and error, by the names they have in `metrics.jsonl`."""
         found: dict[str, float] = {}
+        left = self.residuals = self._left_by(model, problem) if whole else None
         for name in self._everything:
-            batches = self._batches(name, whole)
-            found |= {f"{name}{key}": value for key, value in fit_of(problem, model, batches).items()}
-            if whole and not np.array_equal(self._samples[name], self._everything[name]):
-                sample = fit_of(problem, model, self._batches(name, False))  # the last point of the run's curve
-                found |= {f"{name}sampled_{key}": value for key, value in sample.items()}
+            if left is not None:
+                found |= {f"{name}{key}": value for key, value in measures(left.fit(held_out=bool(name))).items()}
+                if np.array_equal(self._samples[name], self._everything[name]):
+                    continue
+            sample = fit_of(problem, model, self._batches(name, False))  # of a whole look, the last point of the curve
+            mark = "sampled_" if whole else ""
+            found |= {f"{name}{mark}{key}": value for key, value in sample.items()}
         chosen = self._everything if whole else self._samples
         found["share"] = float(chosen[""].sum() / self._everything[""].sum())
         if self.error is not None:
             found["error"] = self.error(model)
         return found
+
+    def unexplained(self, model: Experiment, problem: Problem) -> Residuals:
+        """What the model leaves of all the data; known already where it was just looked at whole."""
+        if self.residuals is None:
+            self.residuals = self._left_by(model, problem)
+        return self.residuals
+
+    def _left_by(self, model: Experiment, problem: Problem) -> Residuals:
+        from adorym.reconstruct import residuals
+
+        task, solver = self.task, self.task.stages[0].solver
+        feed = Feed(
+            task.dataset,
+            views_per_batch=solver.views_per_batch,
+            frames_per_batch=solver.frames_per_batch,
+            held_out=task.held_out,
+        )
+        return residuals(problem, model, feed)
 
     def misfit(self, model: Experiment, problem: Problem) -> float:
         """The misfit of a model to all the data that are fitted."""
@@ -94,7 +121,12 @@ def fit_of(problem: Problem, model: Experiment, batches: Iterable[Batch]) -> dic
     total = np.zeros(5)
     for batch in batches:
         total += np.array([float(value) for value in problem.fit(model, batch)])
-    sums = dict(zip(("nll", "misfit", "counts", "chi_squared", "pixels"), total.tolist(), strict=True))
+    return measures(total)
+
+
+def measures(fit: Iterable[float]) -> dict[str, float]:
+    """Misfit and reduced χ² from the sums of a `Fit`; empty where there are no pixels."""
+    sums = {name: float(value) for name, value in zip(_SUMS, fit, strict=True)}
     if not sums["pixels"]:
         return {}
     misfit = sums["misfit"] / sums["counts"] if sums["counts"] else math.inf

@@ -77,7 +77,7 @@ def prepare(job: Job, devices: int, *, advance: Advance = lambda view, views: No
     (output,) = (entry.build() for entry in entries(resolved, known, "output"))
     if truth is None and output.truth is not None:
         truth = measurement_truth(output)
-    task = _task(resolved, known, dataset)
+    task = task_of(resolved, known, dataset)
     if truth is not None:
         error_of(result_of(task.model, dataset), truth)  # says now, not after the first step, that they do not fit
     return Prepared(resolved.decided({"devices": devices, **_decisions(task, resolved)}), task, output, truth)
@@ -105,7 +105,8 @@ def _told(job: Job, dataset: Dataset) -> dict[str, Any]:
     return tables
 
 
-def _task(job: ResolvedJob, known: Registries, dataset: Dataset) -> Task:
+def task_of(job: ResolvedJob, known: Registries, dataset: Dataset) -> Task:
+    """What a job asks for, with a data set that its model is built from."""
     from adorym.reconstruct import Stage, Task
 
     (experiment,), (likelihood,) = (entries(job, known, name) for name in ("experiment", "likelihood"))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from adorym._core import DataError
+from adorym.cli._confidence import Stopped, check_confidence, confidence_of
 from adorym.cli._console import console, note
 from adorym.cli._content import run_result
 from adorym.cli._evaluate import Evaluator
@@ -29,7 +30,7 @@ from adorym.cli._results import (
     write_result,
 )
 from adorym.config import Job, dumps, load_job
-from adorym.io import Checkpoint, RunFolder, latest_checkpoint, write_checkpoint
+from adorym.io import Checkpoint, RunFolder, latest_checkpoint, write_arrays, write_checkpoint
 from adorym.report import ReportContent, RunResult, progress_display, write_report
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def start_run(job: Job, folder: Path, *, overwrite: bool = False) -> Outcome:
     with prepared_jax(*hardware(job)) as devices:
         checked(job)
         prepared = prepare(job, devices, advance=simulation_progress())
+        check_confidence(prepared)
         with RunFolder.create(folder, dumps(prepared.job), replace=overwrite) as run:
             return _Session(run, prepared, None).go()
 
@@ -125,10 +127,11 @@ class _Session:
                 self._save(progress, stopping=bool(asked.signal))
                 if asked.signal:
                     break
-        if asked.signal:
-            note(f"Stopped with a checkpoint; go on with: adorym resume {self.run.path}")
-            return Outcome(128 + asked.signal)
-        return self._finish(model)
+        return self._stopped(asked.signal) if asked.signal else self._finish(model)
+
+    def _stopped(self, signal: int) -> Outcome:
+        note(f"Stopped with a checkpoint; go on with: adorym resume {self.run.path}")
+        return Outcome(128 + signal)
 
     def _record(self, progress: Progress) -> float | None:
         """One line of `metrics.jsonl`; the misfit where it was measured."""
@@ -160,13 +163,24 @@ class _Session:
         result = result_of(model, dataset)
         found = None if prepared.truth is None else agreement(result, prepared.truth)
         summary = self._summary(model, found)
+        with Interruption() as asked:
+            try:
+                left = self.evaluator.unexplained(model, prepared.task.problem)
+                trust = confidence_of(prepared, model, result, left=left, asked=asked)
+            except Stopped:
+                return self._stopped(asked.signal)
+        summary |= trust.numbers
         shown, probe = predicted_frames(model, dataset, prepared.output.frames), probe_of(model)
         write_result(self.run, result)
         if probe is not None:
             write_probe(self.run, probe, dataset)
         write_predicted(self.run, shown, dataset.mask)
+        write_arrays(self.run.confidence, trust.arrays)
         records = self.run.records()
-        content = run_result(prepared, result, summary, found=found, shown=shown, records=records, probe=probe)
+        content = run_result(
+            prepared, result, summary,
+            found=found, shown=shown, records=records, probe=probe, confidence=trust.shown,
+        )  # fmt: skip
         title = prepared.output.title or self.run.path.resolve().name
         write_report(self.run.path, ReportContent(title=title, run=content, provenance=_provenance(summary)))
         self.run.write_summary(summary)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Literal
 
 from adorym._core import JobError
 from adorym.config._resolve import Registries, Section
@@ -38,6 +39,9 @@ class Output:
         evaluations: how often the fit to the data is measured on the way.
         checkpoint_seconds: least time between two checkpoints.
         frames: number of measured frames that are kept with their predictions.
+        half_sets: whether the report compares reconstructions from half of the data each; takes about as long again.
+        deviation: standard deviations of the result in the report: "posterior", how far the truth may be, given the
+            regularisers; "scatter", what another measurement would change. Many passes over the data.
 
     Example:
         >>> Output(held_out=5).evaluations
@@ -50,6 +54,8 @@ class Output:
     evaluations: int = 20
     checkpoint_seconds: float = 30.0
     frames: int = 3
+    half_sets: bool = False
+    deviation: Literal["none", "posterior", "scatter"] = "none"
 
     def __post_init__(self) -> None:
         if self.held_out < 0 or self.held_out == 1:

@@ -29,6 +29,7 @@ _OWNED = (
     "image.zarr",
     "probe.h5",
     "predicted.h5",
+    "confidence.h5",
     "summary.json",
     "report.html",
     "job.toml",
@@ -181,6 +182,11 @@ class RunFolder:
     def predicted(self) -> Path:
         """A few measured frames and their predictions (HDF5)."""
         return self.path / "predicted.h5"
+
+    @property
+    def confidence(self) -> Path:
+        """How far to trust the result: fit of every view, residual map, and what else was asked for (HDF5)."""
+        return self.path / "confidence.h5"
 
     @property
     def summary(self) -> Path:

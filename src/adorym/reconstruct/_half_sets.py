@@ -18,7 +18,7 @@ _FEWEST_VIEWS = 8
 """Angles that have to be there before every second of them still shows the sample from all sides."""
 
 
-def half_sets(dataset: Dataset) -> tuple[Dataset, Dataset]:
+def half_sets(dataset: Dataset, held_out: np.ndarray | None = None) -> tuple[Dataset, Dataset]:
     """Two data sets of the same frames, each with the weight 0 for what the other one has; nothing is copied.
 
     Views alternate; where there are few of them, the frames of each view do. Build the model of each half from that
@@ -26,6 +26,7 @@ def half_sets(dataset: Dataset) -> tuple[Dataset, Dataset]:
 
     Args:
         dataset: the whole.
+        held_out: True for frames that neither is fitted to `(view, frame)`; both keep them.
 
     Raises:
         DataError: a half would be empty.
@@ -36,7 +37,8 @@ def half_sets(dataset: Dataset) -> tuple[Dataset, Dataset]:
         >>> [half.weights[:, 0].tolist() for half in half_sets(plan)][0]
         [1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0]
     """
-    used = dataset.weights > 0
+    kept = np.zeros(dataset.weights.shape, bool) if held_out is None else held_out
+    used = (dataset.weights > 0) & ~kept
     views = used.any(axis=1)
     if np.count_nonzero(views) >= _FEWEST_VIEWS:
         first = used & ((np.cumsum(views) - 1) % 2 == 0)[:, None]
@@ -48,7 +50,7 @@ def half_sets(dataset: Dataset) -> tuple[Dataset, Dataset]:
             f"{dataset.source} has {np.count_nonzero(used)} frames in {np.count_nonzero(views)} views, too few to be "
             "halved: a half-set correlation needs several frames in a view, or eight views."
         )
-    halves = (np.where(chosen, dataset.weights, 0.0) for chosen in (first, second))
+    halves = (np.where(chosen | kept, dataset.weights, 0.0) for chosen in (first, second))
     first, second = (dataclasses.replace(dataset, weights=weights) for weights in halves)
     return first, second
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, PyTree
+from jaxtyping import PyTree
 
 from adorym._core import DataError, JobError
 from adorym._core.trees import replace, resolve
@@ -38,7 +39,7 @@ class Leaf:
         """
         resolve(model, where)
         params, _ = problem.split(model)
-        if not isinstance(resolve(params, where), Array):
+        if not eqx.is_array(resolve(params, where)):
             free = ", ".join(problem.free) or "what the problem sets free"
             raise JobError(f'"{where}" is no leaf that is free: name one array below {free}.')
         volume = where.partition(".")[0] == "object" and isinstance(resolve(model, "object"), Volume)
