@@ -164,7 +164,7 @@ def _deviations(prepared: Prepared, model: Experiment, result: Result, *, asked:
     plane = np.zeros_like(region)
     middle = values.shape[0] // 2 if thick else slice(None)
     plane[middle] = region[middle]
-    effort = Effort(seed=prepared.task.seed)
+    effort = Effort(iterations=100, seed=prepared.task.seed)
     (of_mean,) = deviation(problem, model, feed, regions=[Region.mean(where, region)], kind=kind, effort=effort)
     cut, settled = np.full(plane.shape, np.nan), of_mean.settled
     display = progress_display(effort.probes, note, console=console(errors=True), title=f"{kind} deviations")
