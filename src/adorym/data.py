@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from adorym._core import Batch, DataError
+from adorym._core import Batch, DataError, JobError
 
 Technique = Literal["holography", "ptychography", "tomography", "cdi"]
 Regime = Literal["in focus", "near field", "far field"]
@@ -121,6 +121,11 @@ class Dataset:
         """Whether lengths are counted in pixels for want of an energy or a pixel size."""
         return self.energy is None
 
+    def read(self, view: int, frames: np.ndarray) -> np.ndarray:
+        """The given frames of one view `(len(frames), y, x)`, 0 where nothing is measured, whatever is stored there."""
+        images = self.frames.read(view, frames)
+        return images if self.mask.all() else np.where(self.mask, images, np.float32(0))
+
 
 class Feed:
     """Serves a data set in batches of one shape: in a random order that only the seed and the step decide, or in full.
@@ -133,6 +138,9 @@ class Feed:
         frames_per_batch: frames of each view in one batch.
         held_out: True for frames that are never trained on, `(view, frame)`.
         memory: bytes that cached frames may take.
+
+    Raises:
+        JobError: a batch of no views or no frames.
 
     Example:
         >>> from adorym.data import ArrayFrames, Dataset, Feed
@@ -153,6 +161,11 @@ class Feed:
         held_out: np.ndarray | None = None,
         memory: int = 2 << 30,
     ) -> None:
+        if min(views_per_batch, frames_per_batch) < 1:
+            raise JobError(
+                f"views_per_batch is {views_per_batch} and frames_per_batch {frames_per_batch}: a batch has at least "
+                "one of each (in a job, 0 decides them from the data)."
+            )
         views, frames = dataset.frames.shape[:2]
         self.dataset = dataset
         self.views_per_batch = min(views_per_batch, views)
@@ -203,6 +216,7 @@ class Feed:
         counts = np.zeros((*weights.shape, *self.dataset.frames.shape[2:]), np.float32)
         for row, view in enumerate(views):
             counts[row, : len(frames)] = self._read(int(view), frames)
+        counts[weights == 0] = 0  # whatever a rejected frame holds, nought times it is to be nought
         padded_views = np.concatenate([views, np.repeat(views[:1], self.views_per_batch - len(views))])
         padded_frames = np.concatenate([frames, np.repeat(frames[:1], self.frames_per_batch - len(frames))])
         indices = np.broadcast_to(padded_frames.astype(np.int32), weights.shape)
@@ -210,9 +224,9 @@ class Feed:
 
     def _read(self, view: int, frames: np.ndarray) -> np.ndarray:
         if self._cache is None:
-            return self.dataset.frames.read(view, np.sort(frames))[np.argsort(np.argsort(frames))]
+            return self.dataset.read(view, np.sort(frames))[np.argsort(np.argsort(frames))]
         if view not in self._cache:
-            self._cache[view] = self.dataset.frames.read(view, np.arange(self.dataset.frames.shape[1]))
+            self._cache[view] = self.dataset.read(view, np.arange(self.dataset.frames.shape[1]))
         return self._cache[view][frames]
 
 

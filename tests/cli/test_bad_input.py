@@ -131,6 +131,14 @@ SETTINGS = {
     "precision=16": "precision",
     "devices=7": "devices",
     "data.file=scan.h5": "not both",
+    "seed=-1": "seed: expected zero or",
+    "devices=-1": "devices: expected zero or",
+    "version=2": "version: it is that of the job",
+    "experiment.ratio=-1": "experiment.ratio is -1",
+    "likelihood.dark_counts=-5": "likelihood.dark_counts is -5",
+    "likelihood={kind='gaussian', deviation=0}": "likelihood.deviation is 0",
+    "stages=[{views_per_batch=-1, epochs=1}]": "views_per_batch is -1",
+    "stages=[{frames_per_batch=-3, epochs=1}]": "frames_per_batch -3",
     "seed": "key=value",
 }
 

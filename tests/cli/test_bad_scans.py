@@ -52,6 +52,27 @@ def test_a_kind_that_contradicts_the_data(command, measured, tmp_path, technique
     assert {path.name for path in tmp_path.iterdir()} == {"job.toml"}
 
 
+SETTINGS = {
+    "experiment.modes=0": "experiment.modes is 0: give 1",
+    "experiment.modes=-1": "experiment.modes is -1: give 1",
+    "experiment.object_size=-4": "experiment.object_size is -4: give 0",
+    "experiment={kind='tomography', overhang=-20}": "experiment.overhang is -20",
+    "experiment={kind='tomography', ratio=0}": "experiment.ratio is 0",
+    "data.axis_column=1e9": "data.axis_column is 1e+09",
+    "data.crop_size=0": "crop_size",
+    "data.crop_size=[]": "crop_size",
+    "data.crop_centre=[0, 8]": "data.crop_centre is [0.0, 8.0]",
+}
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_a_setting_that_no_measurement_has(command, measured, tmp_path, setting):
+    name = "tomography" if "tomography" in setting else "ptychography"
+    (tmp_path / "job.toml").write_text(f"version = 1\n[data]\nfile = '{measured / name}.h5'")
+    assert SETTINGS[setting] in sentence_of(command("reconstruct", "job.toml", "-o", "run", "--set", setting))
+    assert {path.name for path in tmp_path.iterdir()} == {"job.toml"}
+
+
 def moved(file, change):
     """Changes the scan's positions (y, x), in metres, in a file."""
     with h5py.File(file, "r+") as opened:

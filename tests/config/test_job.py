@@ -115,3 +115,9 @@ def test_files(tmp_path, monkeypatch):
 def test_reading_jobs_waits_for_no_compiler():
     code = "import sys, adorym.config; sys.exit(bool({'jax', 'equinox', 'numpy'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_version_cannot_be_set() -> None:
+    with pytest.raises(JobError, match=r"job: version: .* cannot be set"):
+        parse_job("version = 1", ["version=2"])
+    assert parse_job("version = 1", ["version=1"]).tables == {"version": 1}

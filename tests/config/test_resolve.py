@@ -71,6 +71,8 @@ MINIMAL = 'version = 1\n[experiment]\nkind = "ptychography"\n'
         ("[experimnt]", "experimnt: unknown key; did you mean experiment?"),
         ('precision = "double"', 'precision: expected 32 or 64, got "double"'),
         ("seed = 1.5", "seed: expected a whole number, got 1.5"),
+        ("seed = -1", "seed: expected zero or a positive whole number, got -1"),
+        ("devices = -1", "devices: expected zero or a positive whole number, got -1"),
         ("folder = 3", "folder: expected a file path in quotes, got 3"),
         ("experiment.slab_voxls = 1", "experiment.slab_voxls: unknown key; did you mean slab_voxels?"),
         ("experiment = 3", "experiment: expected one table, written [experiment]"),
@@ -150,7 +152,7 @@ def jobs():
     return some(
         {"version": st.just(1), "experiment": holography | ptychography},
         optional={
-            "seed": st.integers(),
+            "seed": st.integers(min_value=0),
             "precision": st.sampled_from([32, 64]),
             "folder": file,
             "data": data,

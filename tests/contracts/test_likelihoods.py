@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from adorym._core import JobError
 from adorym.likelihoods import LIKELIHOODS, AbstractLikelihood, Amplitude, Gaussian, Poisson
 
 ROWS: dict[str, AbstractLikelihood] = {
@@ -120,3 +121,13 @@ def test_samples(likelihood: AbstractLikelihood) -> None:
         np.testing.assert_array_equal(measured, np.round(measured))
         assert measured.min() >= 0
         assert measured.var() == pytest.approx(300.0, rel=0.03)
+
+
+@pytest.mark.parametrize("counts", [-5.0, np.nan, np.inf])
+def test_counts_and_deviations_that_cannot_be(counts: float) -> None:
+    for likelihood in (Poisson, Amplitude):
+        with pytest.raises(JobError, match=r"likelihood\.dark_counts is"):
+            likelihood(counts)
+    for deviation in (counts, 0.0):
+        with pytest.raises(JobError, match=r"likelihood\.deviation is"):
+            Gaussian(deviation)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adorym._core import Batch, DataError
+from adorym._core import Batch, DataError, JobError
 from adorym.data import ArrayFrames, Dataset, Feed, FrameSource
 
 
@@ -168,3 +168,23 @@ def test_wavelength_of_a_data_set() -> None:
     assert not dataset(1, 1, energy=1e4).pixel_units
     assert dataset(1, 1, pixel=2.0).wavelength == pytest.approx(4 * np.pi)  # k = 1 per pixel: δ is a phase per pixel
     assert dataset(1, 1).pixel_units
+
+
+@pytest.mark.parametrize("sizes", [(0, 1), (1, 0), (-1, 3)])
+def test_a_batch_of_nothing_is_refused(sizes: tuple[int, int]) -> None:
+    with pytest.raises(JobError, match="a batch has at least one of each"):
+        Feed(dataset(2, 3), views_per_batch=sizes[0], frames_per_batch=sizes[1])
+
+
+def test_what_is_stored_under_the_mask_and_in_rejected_frames_is_never_served() -> None:
+    stored = np.ones((2, 2, 2, 3))
+    stored[..., 0, 0] = np.nan
+    stored[1, 1] = np.inf
+    mask, weights = np.ones((2, 3), bool), np.ones((2, 2))
+    mask[0, 0], weights[1, 1] = False, 0
+    held = dataclasses.replace(dataset(2, 2), frames=ArrayFrames(stored), mask=mask, weights=weights)
+    for memory in (0, 1 << 20):
+        feed = Feed(held, views_per_batch=2, frames_per_batch=2, memory=memory)
+        for batch in (*feed.sweep(), feed.batch(0, 0)):
+            assert np.isfinite(batch.counts).all()
+            assert batch.counts.sum() == 3 * 5  # frames, and pixels of each

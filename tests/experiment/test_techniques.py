@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tests.physics.frames import frames_of
 
-from adorym._core import DataError
+from adorym._core import DataError, JobError
 from adorym._core.trees import replace
 from adorym.data import ArrayFrames, Dataset
 from adorym.experiment import (
@@ -144,6 +144,23 @@ def test_a_probe_far_from_the_sample_sees_nothing_but_itself() -> None:
 def test_scans_without_positions_are_refused() -> None:
     with pytest.raises(DataError, match=r"without scan positions.*ptychography takes frames with scan positions"):
         ptychography(dataclasses.replace(scan(), positions=None))
+
+
+def test_a_guess_takes_nothing_from_under_the_mask() -> None:
+    plan = scan()
+    stored, mask = np.full(plan.frames.shape, 4.0), np.ones(plan.frames.shape[2:], bool)
+    stored[..., 1, 2], mask[1, 2] = np.nan, False
+    held = dataclasses.replace(plan, frames=ArrayFrames(stored), mask=mask, probe=None)
+    assert bool(jnp.isfinite(ptychography(held).probe.field).all())
+
+
+@pytest.mark.parametrize(
+    ("settings", "word"),
+    [({"modes": 0}, "modes is 0"), ({"object_size": -1}, "object_size is -1"), ({"ratio": np.nan}, "ratio is nan")],
+)
+def test_settings_that_cannot_be(settings: dict[str, float], word: str) -> None:
+    with pytest.raises(JobError, match=rf"experiment\.{word}"):
+        ptychography(scan(), **settings)
 
 
 def test_a_probe_is_guessed_from_the_frames_where_none_is_known() -> None:

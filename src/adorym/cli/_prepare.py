@@ -124,7 +124,9 @@ def task_of(job: ResolvedJob, known: Registries, dataset: Dataset) -> Task:
         stages.append(Stage(settings["free"], build(entry), settings["epochs"]))
     problem = _problem(build(likelihood), *([build(e) for e in parts[n]] for n in ("regularizers", "constraints")))
     held_out = held_out_frames(dataset, output.held_out)
-    return Task(dataset, model, problem, tuple(stages), seed=job.seed, held_out=held_out)
+    task = Task(dataset, model, problem, tuple(stages), seed=job.seed, held_out=held_out)
+    task.steps()  # says now, before anything is written, which batches cannot be
+    return task
 
 
 def _problem(likelihood: Any, regularizers: list[Any], constraints: list[Any]) -> Problem:

@@ -102,7 +102,10 @@ def parse_job(
     ) as error:  # also for numbers of thousands of digits, tables in thousands of tables
         raise JobError(f"{source}: not valid TOML: {error}") from None
     try:
-        tables = apply_sets(_upgraded(tables, migrations), sets)
+        upgraded = _upgraded(tables, migrations)
+        tables = apply_sets(upgraded, sets)
+        if tables["version"] != upgraded["version"]:
+            raise JobError("version: it is that of the job's text and cannot be set; edit the job")
     except JobError as error:
         raise JobError(f"{source}: {error}") from None
     base = (folder or Path()).resolve()

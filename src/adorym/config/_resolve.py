@@ -160,7 +160,7 @@ def resolve(job: Job, registries: Registries) -> ResolvedJob:
         for name in first:
             if name not in known:
                 raise JobError(f"{name}: unknown key; {suggest(name, known)}")
-        read_fields(heads, first, Place(""))
+        _check_header(read_fields(heads, first, Place("")))
         tables = write_fields(heads, {**first, "folder": job.folder})
         for name, section in registries.items():
             if name in job.tables:
@@ -210,6 +210,12 @@ def dumps(job: ResolvedJob) -> str:
         kind = "poisson"
     """
     return document(job.tables)
+
+
+def _check_header(values: Mapping[str, Any]) -> None:
+    for name in ("seed", "devices"):
+        if values.get(name, 0) < 0:
+            raise Place(name).error(f"expected zero or a positive whole number, got {values[name]}")
 
 
 def _resolve_section(value: object, section: Section, name: str) -> object:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
-from adorym._core import DataError, SamplingError
+from adorym._core import DataError, JobError, SamplingError
 from adorym.data import Dataset
 from adorym.propagation import choose_propagator
 
@@ -65,3 +67,20 @@ def check_sampling(dataset: Dataset) -> str:
     except SamplingError as error:
         raise SamplingError(f"{dataset.source}: {error}") from None
     return chosen.advice[:1].lower() + chosen.advice[1:].rstrip(".") if near else way
+
+
+def check_at_least(least: int, settings: Mapping[str, int | float]) -> None:
+    """Refuse settings of an experiment that are too small.
+
+    Raises:
+        JobError: one is below `least` or not finite.
+
+    Example:
+        >>> check_at_least(1, {"modes": 0})
+        Traceback (most recent call last):
+        ...
+        adorym._core.errors.JobError: experiment.modes is 0: give 1 or more.
+    """
+    for name, value in settings.items():
+        if not (np.isfinite(value) and value >= least):
+            raise JobError(f"experiment.{name} is {value}: give {least} or more.")

@@ -8,12 +8,12 @@ from typing import Literal
 import jax.numpy as jnp
 import numpy as np
 
-from adorym._core import DataError
+from adorym._core import DataError, JobError
 from adorym._core.fourier import smooth_size
 from adorym._core.trees import replace
 from adorym.data import Dataset
 from adorym.detectors import Detector
-from adorym.experiment._demands import check_kind, check_sampling
+from adorym.experiment._demands import check_at_least, check_kind, check_sampling
 from adorym.experiment._experiment import Experiment
 from adorym.experiment._plan import PlannedFrames
 from adorym.experiment._starts import filtered_back_projection
@@ -53,7 +53,7 @@ def _first_frames_mean(dataset: Dataset, most: int = 400) -> np.ndarray:
     views, frames = dataset.frames.shape[:2]
     chosen = np.unique(np.linspace(0, views - 1, min(views, 20)).astype(int))
     each = np.unique(np.linspace(0, frames - 1, min(frames, max(1, most // len(chosen)))).astype(int))
-    return np.mean([dataset.frames.read(int(v), each).mean(0, dtype=np.float64) for v in chosen], axis=0)
+    return np.mean([dataset.read(int(v), each).mean(0, dtype=np.float64) for v in chosen], axis=0)
 
 
 def holography(
@@ -85,6 +85,7 @@ def holography(
     if len(dataset.distances) == 0:
         raise DataError(f"{dataset.source} has no distance: give distances to [data] for holography.")
     check_sampling(dataset)
+    check_at_least(0, {"slab_voxels": slab_voxels, "ratio": ratio})
     grid = _padded(dataset, shape) if boundary == "vacuum" else shape
     probe: AbstractProbe = PlaneWave.of(dataset.photons or 1.0)
     if dataset.probe is not None:
@@ -147,6 +148,9 @@ def tomography(
         (9, 9, 8)
     """
     check_kind(dataset, "tomography")
+    check_at_least(0, {"overhang": overhang, "ratio": ratio})
+    if parametrization == "fixed ratio" and ratio == 0:
+        raise JobError("experiment.ratio is 0: frames in focus show what absorbs, so give β/δ above zero.")
     shape = dataset.frames.shape[2:]
     width = shape[1] + 2 * math.ceil(abs(dataset.axis_offset)) + 2 * overhang
     material = PARAMETRIZATIONS[parametrization]((width, width, shape[0]), ratio)
@@ -198,6 +202,8 @@ def ptychography(
     """
     check_kind(dataset, "ptychography")
     check_sampling(dataset)
+    check_at_least(1, {"modes": modes})
+    check_at_least(0, {"slab_voxels": slab_voxels, "object_size": object_size, "ratio": ratio})
     assert dataset.positions is not None
     frame = dataset.frames.shape[2:]
     grid, transport = _scanned_transport(dataset, frame)

@@ -104,11 +104,18 @@ def _steps(recording: Recording, overrides: Overrides) -> tuple[Step, ...]:
         y, x = apply(steps, np.empty((1, *recording.frames.shape[2:]), np.bool_)).shape[1:]
         centre = overrides.crop_centre or (y // 2, x // 2)
         row, column = round(centre[0]), round(centre[1])
-        size = overrides.crop_size or 2 * min(row, y - row, column, x - column)
+        size = overrides.crop_size
+        if size is None:
+            size = 2 * min(row, y - row, column, x - column)
+            if size < 1:
+                raise JobError(
+                    f"data.crop_centre is {list(overrides.crop_centre or ())}: give a row from 1 to {y - 1} and a "
+                    f"column from 1 to {x - 1}, or say crop_size."
+                )
         sizes = (size,) if isinstance(size, int) else size
-        rows, columns = sizes[0], sizes[-1]
-        if min(rows, columns) < 1 or len(sizes) > 2:
+        if len(sizes) not in (1, 2) or min(sizes) < 1:
             raise JobError("data.crop_size needs one or two positive whole numbers.")
+        rows, columns = sizes[0], sizes[-1]
         steps.append(Crop(row - rows // 2, column - columns // 2, rows, columns))
     return tuple(steps)
 
@@ -260,6 +267,11 @@ def _axis_offset(recording: Recording, overrides: Overrides, stored: ConvertedFr
     """Column of the axis from the middle; a stored column follows the steps as the pixels do."""
     columns = stored.shape[3]
     if overrides.axis_column is not None:
+        if not -columns <= overrides.axis_column <= 2 * columns:
+            raise JobError(
+                f"data.axis_column is {overrides.axis_column:g}: the frames have columns 0 to {columns - 1}, and the "
+                "axis cannot lie farther from them than they are wide."
+            )
         return overrides.axis_column - (columns - 1) / 2
     if recording.axis_column is None:
         return 0.0

@@ -7,12 +7,15 @@ its value per measured pixel is about 1/2 when the model is right, whatever the 
 from __future__ import annotations
 
 import abc
+import math
 from collections.abc import Callable
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
+
+from adorym._core import JobError
 
 Counts = Float[Array, "*batch y x"]
 
@@ -42,6 +45,12 @@ class AbstractLikelihood(eqx.Module):
         """Counts as they might be measured."""
 
 
+def _check_dark_counts(counts: float) -> None:
+    """Counts cannot be negative; none at all leave dark pixels without a derivative, but not without a meaning."""
+    if not (math.isfinite(counts) and counts >= 0):
+        raise JobError(f"likelihood.dark_counts is {counts}: give zero or more counts.")
+
+
 class Poisson(AbstractLikelihood):
     """Photon counts.
 
@@ -54,6 +63,9 @@ class Poisson(AbstractLikelihood):
     """
 
     dark_counts: float = eqx.field(static=True, default=0.1)
+
+    def __check_init__(self) -> None:
+        _check_dark_counts(self.dark_counts)
 
     def nll(self, predicted: Counts, measured: Counts) -> Counts:
         """I - m + m ln(m / I)."""
@@ -86,6 +98,10 @@ class Gaussian(AbstractLikelihood):
 
     deviation: float = eqx.field(static=True, default=1.0)
 
+    def __check_init__(self) -> None:
+        if not (math.isfinite(self.deviation) and self.deviation > 0):
+            raise JobError(f"likelihood.deviation is {self.deviation}: give a positive number of counts.")
+
     def nll(self, predicted: Counts, measured: Counts) -> Counts:
         """(I - m)² / 2σ²."""
         return jnp.square(self.residual(predicted, measured)) / 2
@@ -117,6 +133,9 @@ class Amplitude(AbstractLikelihood):
     """
 
     dark_counts: float = eqx.field(static=True, default=0.1)
+
+    def __check_init__(self) -> None:
+        _check_dark_counts(self.dark_counts)
 
     def nll(self, predicted: Counts, measured: Counts) -> Counts:
         """2 (√I - √m)²."""
