@@ -154,7 +154,7 @@ def _batch(dataset: Dataset, parts: dict[int, np.ndarray], shape: tuple[int, int
         if chosen.size:
             frames[row, : len(chosen)] = chosen
             weights[row, : len(chosen)] = dataset.weights[view, chosen]
-            counts[row, : len(chosen)] = dataset.frames.read(view, chosen)
+            counts[row, : len(chosen)] = dataset.read(view, chosen)
     return Batch(views, frames, weights, dataset.mask.astype(np.float32), counts)
 
 

@@ -73,7 +73,7 @@ def predicted_frames(model: Experiment, dataset: Dataset, count: int) -> Predict
     else:
         chosen = usable[_spread(len(usable), count)]
         views, frames = chosen[:, 0], chosen[:, 1]
-    measured = np.stack([dataset.frames.read(int(v), np.array([f]))[0] for v, f in zip(views, frames, strict=True)])
+    measured = np.stack([dataset.read(int(v), np.array([f]))[0] for v, f in zip(views, frames, strict=True)])
     predict = eqx.filter_jit(lambda model, views, frames: model.predict(views, frames))
     predicted = predict(model, jnp.asarray(views, jnp.int32), jnp.asarray(frames, jnp.int32)[:, None])
     return Predicted(views, frames, measured, np.asarray(predicted)[:, 0])

@@ -63,7 +63,7 @@ def filtered_back_projection(dataset: Dataset, shape: tuple[int, int, int]) -> n
 
     total = jnp.zeros(shape)
     for view in views:
-        counts = dataset.frames.read(int(view), np.array([0]))[0]
+        counts = dataset.read(int(view), np.array([0]))[0]
         transmitted = np.clip((counts - dark) / beam, 1e-4, None)
         line = np.where(dataset.mask, -np.log(transmitted), 0.0)
         filtered = jnp.asarray(ramp_filter(line), total.dtype)
