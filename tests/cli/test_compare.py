@@ -102,6 +102,14 @@ def test_the_command_agrees_with_the_run(command, holography_run, tmp_path):
     found = json.loads(ended.out)
     for name in ("error", "error_whole", "ssim", "resolution_half_bit", "resolution_one_seventh"):
         assert found[name] == pytest.approx(summary[name], rel=1e-5)
+    curve = summary["fourier_correlation"]
+    assert set(curve) == {"frequency", "correlation", "half_bit", "one_seventh"}
+    assert len({len(values) for values in curve.values()}) == 1
+    assert curve["frequency"][-1] == pytest.approx(0.5, abs=0.05)
+    assert set(curve["one_seventh"]) == {1 / 7}
+    assert curve["correlation"][0] > curve["half_bit"][0] or curve["correlation"][1] > 0.9
+    for name, values in found["fourier_correlation"].items():
+        assert values == pytest.approx(curve[name], abs=1e-5)
     ended = command("compare", holography_run / "volume.zarr", "cone.h5")
     assert f"{found['error']:.4g} (the region is {100 * found['reached']:.3g} %" in ended.out
 

@@ -46,7 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
     reached = 1.0 if result.reached is None else float(result.reached.mean())
     if arguments.json:
         shown = {**numbers, "reached": reached, "voxel": found.voxel}
-        say(json.dumps({name: value if math.isfinite(value) else None for name, value in shown.items()}, indent=2))
+        finite = {name: value if math.isfinite(value) else None for name, value in shown.items()}
+        say(json.dumps({**finite, "fourier_correlation": found.curve()}, indent=2))
         return 0
     unit = "m" if result.energy is not None else "pixels"
     show_table(

@@ -47,6 +47,11 @@ class Agreement:
             "resolution_one_seventh": self.correlation.resolution("1/7") * self.voxel,
         }
 
+    def curve(self) -> dict[str, list[float]]:
+        """The Fourier correlation with its thresholds, shell by shell; frequencies in cycles per voxel."""
+        names = ("frequency", "correlation", "half_bit", "one_seventh")
+        return {name: getattr(self.correlation, name).tolist() for name in names}
+
 
 def agreement(result: Result, truth: Truth) -> Agreement:
     """A result beside the truth, both on the result's voxels.

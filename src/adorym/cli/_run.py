@@ -197,7 +197,7 @@ class _Session:
             **{name: fit[name] for name in names if name in fit},
             "relative_misfit": fit["misfit"] / nothing if nothing > 0 else None,
             "misfit_of_empty_object": nothing,
-            **({} if found is None else found.numbers()),
+            **({} if found is None else {**found.numbers(), "fourier_correlation": found.curve()}),
             "seconds": self.seconds,
             "peak_memory": max(self.peak_before, peak_memory()),
             "steps": self.total,
