@@ -12,7 +12,7 @@ import pytest
 from adorym.experiment import plan_holography
 from adorym.io import RunFolder
 
-from .conftest import HOLOGRAPHY, SCAN, sentence_of
+from .conftest import HOLOGRAPHY, SCAN, sentence_of, spawn
 
 DETECTOR = "entry/instrument/detector"
 
@@ -131,6 +131,15 @@ SETTINGS = {
     "precision=16": "precision",
     "devices=7": "devices",
     "data.file=scan.h5": "not both",
+    "scan.distances=['1 m']": "undersamples",
+    "scan.photons=-1": "scan.photons is -1",
+    "scan.photons=1e30": "scan.photons is 1e+30",
+    "simulate.seed=-1": "simulate: expected non-negative",
+    "=3": "key=value",
+    "scan..views=3": "no table to stand in",
+    "scan={kind='ptychography', raster={step=0}, probe={pixels=8}}": "scan.raster.step is 0",
+    "scan={kind='ptychography', raster={step=4}, probe={pixels=0}}": "scan.probe.pixels is 0",
+    "scan={kind='ptychography', raster={step=4}, probe={pixels=8, sigma=0}}": "scan.probe.sigma is 0",
     "seed=-1": "seed: expected zero or",
     "devices=-1": "devices: expected zero or",
     "version=2": "version: it is that of the job",
@@ -193,6 +202,7 @@ def test_a_job_that_is_none(command, tmp_path, text, word, name):
         (("demo", "--size", "7"), "even number"),
         (("demo", "-o", "."), "not empty"),
         (("inspect", "job.toml"), "no [data]"),
+        (("inspect", "gone.h5", "--set", "format=nexus"), "gone.h5 does not exist"),
         (("simulate", "job.toml", "-o", "job.toml", "--overwrite"), "what the command reads"),
         (("simulate", "job.toml", "-o", "."), "is a folder"),
         (("simulate", "job.toml", "-o", "/proc/scan.h5"), "/proc cannot be written to"),
@@ -220,7 +230,17 @@ def test_a_picture_replaces_nothing_unless_told(command, tmp_path, scan):
     assert (tmp_path / "scan.png").read_bytes() == before
 
 
+def test_what_libraries_log_is_not_said_twice(tmp_path):
+    (tmp_path / "bad.tif").write_bytes(b"II*\x00" + b"\xff" * 60)
+    ended = spawn("inspect", "bad.tif", folder=tmp_path)
+    _, said = ended.communicate(timeout=60)
+    assert ended.returncode == 2
+    assert len(said.splitlines()) == 1, said
+
+
 def test_a_frame_that_is_not_there(command, scan):
+    assert "write it as key=value" in sentence_of(command("inspect", scan, "--set", "=3"))
+    assert "write two numbers" in command("inspect", scan, "--frame", "a,b").err
     assert "--frame is 9,0" in sentence_of(command("inspect", scan, "--frame", "9,0"))
 
 

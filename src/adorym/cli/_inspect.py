@@ -77,7 +77,10 @@ def _way(dataset: Dataset) -> str:
 
 def _pair(text: str) -> tuple[int, int]:
     view, _, frame = text.partition(",")
-    return int(view), int(frame or 0)
+    try:
+        return int(view), int(frame or 0)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text} is no view and frame: write two numbers, such as 10,0") from None
 
 
 def _read(file: Path, sets: list[str]) -> Dataset:
@@ -92,8 +95,10 @@ def _read(file: Path, sets: list[str]) -> Dataset:
             raise JobError(f"{file} has no [data] to inspect: give a job with a data file, or the file itself.")
     else:
         job = Job({"version": VERSION, "data": {"file": str(file)}}, Path().resolve(), str(file))
-    tables = apply_sets(job.tables, [f"data.{setting}" for setting in sets])
-    job = with_format(Job({"version": VERSION, "data": tables["data"]}, job.folder, job.source))
+    if not isinstance(job.tables["data"], dict):
+        raise JobError(f"{file}: data: expected one table, written [data]")
+    data = apply_sets(job.tables["data"], sets)
+    job = with_format(Job({"version": VERSION, "data": data}, job.folder, job.source))
     sections = {"data": data_section()}
     return read_data(resolve(job, sections), sections)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 import tempfile
@@ -59,6 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         2
     """
     given = _parser().parse_args(arguments)
+    logging.getLogger("tifffile").addHandler(logging.NullHandler())  # what it logs comes to us as an error, too
     try:
         with orderly_end():
             code = given.run(given)

@@ -92,6 +92,7 @@ def build(entry: Entry, given: dict[str, Any] | None = None) -> Any:
     try:
         return entry.build(given or {})
     except DataError as error:
-        raise JobError(f"{entry.path}: {error}") from error
+        named = str(error).startswith(f"{entry.path}.")
+        raise JobError(str(error) if named else f"{entry.path}: {error}") from error
     except (ValueError, ZeroDivisionError) as error:
         raise JobError(f"{entry.path}: {error}; correct the values in this table.") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -26,9 +27,32 @@ class PlannedFrames(FrameSource):
         raise DataError("This data set is a plan without frames: simulate it first (adorym simulate JOB -o FILE).")
 
 
+_MOST_PHOTONS = 1e15
+"""More than any detector counts, and as many as random numbers are drawn for."""
+
+
+def _check(values: Mapping[str, int | float], *, least: float = 0.0, above: bool = False) -> None:
+    """Refuse numbers of a scan that no experiment has.
+
+    Args:
+        values: by their keys in [scan].
+        least: the smallest that is allowed.
+        above: whether the smallest is left out itself.
+    """
+    for name, value in values.items():
+        if not np.isfinite(value) or value < least or (above and value == least):
+            raise DataError(f"scan.{name} is {value:g}: give {'more than' if above else 'at least'} {least:g}.")
+
+
+def _check_photons(photons: float) -> None:
+    _check({"photons": photons}, above=True)
+    if photons > _MOST_PHOTONS:
+        raise DataError(f"scan.photons is {photons:g}: give {_MOST_PHOTONS:g} at most.")
+
+
 def _turn(views: int, span: float) -> np.ndarray:
-    if views < 1:
-        raise DataError(f"scan.views is {views}: give at least one view.")
+    _check({"views": views}, least=1.0)
+    _check({"span": span}, least=-np.inf)
     return np.arange(views) * (span / views)
 
 
@@ -57,6 +81,7 @@ def plan_holography(
         >>> plan_holography((8, 8), pixel=2e-9, energy=1e3, distances=(1e-7, 2e-7), views=3).frames.shape
         (3, 2, 8, 8)
     """
+    _check_photons(photons)
     return Dataset(
         frames=PlannedFrames((views, len(distances), *shape)),
         technique="holography",
@@ -90,6 +115,10 @@ class GaussianProbe:
     sigma: float = 6.0
     curvature: Angle = 0.5
 
+    def __post_init__(self) -> None:
+        _check({"probe.pixels": self.pixels}, least=2.0)
+        _check({"probe.sigma": self.sigma}, above=True)
+
     def field(self, photons: float) -> np.ndarray:
         """Complex amplitudes `(y, x)` with a number of photons."""
         y, x = np.meshgrid(*[np.arange(self.pixels) - (self.pixels - 1) / 2] * 2, indexing="ij")
@@ -115,6 +144,10 @@ class Raster:
     step: float
     jitter: float = 0.25
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        _check({"raster.step": self.step}, above=True)
+        _check({"raster.jitter": self.jitter, "raster.seed": self.seed})
 
     def positions(self, field: tuple[int, int], *, views: int) -> np.ndarray:
         """Positions (y, x) about the centre of a field of pixels, `(view, frame, 2)`."""
@@ -152,6 +185,7 @@ def plan_ptychography(
         >>> plan.frames.shape, plan.positions.shape
         ((1, 25, 16, 16), (1, 25, 2))
     """
+    _check_photons(photons)
     positions = raster.positions(field, views=views)
     shape = (probe.pixels, probe.pixels)
     return Dataset(
@@ -180,6 +214,7 @@ def plan_tomography(
         >>> plan_tomography((8, 8), pixel=1e-6, energy=2e4, views=4).frames.shape
         (4, 1, 8, 8)
     """
+    _check_photons(photons)
     return Dataset(
         frames=PlannedFrames((views, 1, *shape)),
         technique="tomography",

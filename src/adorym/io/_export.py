@@ -91,7 +91,7 @@ def _result(run: RunFolder) -> _Exported:
 def _check_absent(files: list[Path], overwrite: bool) -> None:
     present = [path for path in files if path.exists()]
     if present and not overwrite:
-        raise JobError(f"{present[0]} exists already: choose another place with -o, or remove it.")
+        raise JobError(f"{present[0]} exists already: choose another place with -o, or replace it with --overwrite.")
 
 
 def _write_tiff(path: Path, array: np.ndarray, result: _Exported) -> None:

@@ -152,6 +152,8 @@ def read_nexus(path: Path, overrides: Overrides) -> Recording:
     Raises:
         DataError: something is missing, contradictory, or written by a newer version.
     """
+    with open_hdf5(path):
+        pass  # a missing or truncated file says so itself
     if not is_nexus(path):
         raise DataError(f"{path} is none of adorym's own data sets: leave out format in [data], or name the right one.")
     with open_hdf5(path) as file:

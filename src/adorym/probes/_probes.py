@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
+from adorym._core import DataError
 from adorym._core.fourier import convolve
 from adorym.propagation import shift
 
@@ -50,7 +51,9 @@ class PlaneWave(AbstractProbe):
 
     @classmethod
     def of(cls, photons: float) -> PlaneWave:
-        """A plane wave with a number of photons per pixel."""
+        """A plane wave with a number of photons per pixel; `DataError` where there are none."""
+        if not (np.isfinite(photons) and photons > 0):
+            raise DataError(f"A plane wave has {photons:g} photons per pixel: give a positive number.")
         return cls(jnp.asarray(np.log(photons), jnp.zeros(()).dtype))
 
     def wave(
