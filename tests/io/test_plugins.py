@@ -11,8 +11,6 @@ import h5py
 import numpy as np
 import pytest
 
-from adorym.io import read_dataset
-
 hdf5plugin = pytest.importorskip("hdf5plugin", reason="the extra adorym[plugins] is not installed")
 
 
