@@ -201,16 +201,20 @@ class Feed:
         return self._collect(chosen, _slice(shuffled, block, self.frames_per_batch), held_out=False)
 
     def sweep(self, *, held_out: bool = False) -> Iterator[Batch]:
-        """All frames in order: those trained on, or those held out."""
-        views, frames = self.dataset.frames.shape[:2]
-        for first in range(0, views, self.views_per_batch):
-            for start in range(0, frames, self.frames_per_batch):
-                chosen = np.arange(first, min(first + self.views_per_batch, views))
-                each = np.arange(start, min(start + self.frames_per_batch, frames))
-                yield self._collect(chosen, each, held_out=held_out)
+        """All frames in order: those trained on, or those held out; views and frames that have none are passed over."""
+        wanted = self._allowed(held_out) > 0
+        views = np.flatnonzero(wanted.any(axis=1))
+        for first in range(0, len(views), self.views_per_batch):
+            chosen = views[first : first + self.views_per_batch]
+            frames = np.flatnonzero(wanted[chosen].any(axis=0))
+            for start in range(0, len(frames), self.frames_per_batch):
+                yield self._collect(chosen, frames[start : start + self.frames_per_batch], held_out=held_out)
+
+    def _allowed(self, held_out: bool) -> np.ndarray:
+        return self.dataset.weights * (self.held_out if held_out else ~self.held_out)
 
     def _collect(self, views: np.ndarray, frames: np.ndarray, *, held_out: bool) -> Batch:
-        allowed = self.dataset.weights * (self.held_out if held_out else ~self.held_out)
+        allowed = self._allowed(held_out)
         weights = np.zeros((self.views_per_batch, self.frames_per_batch), np.float32)
         weights[: len(views), : len(frames)] = allowed[np.ix_(views, frames)]
         counts = np.zeros((*weights.shape, *self.dataset.frames.shape[2:]), np.float32)

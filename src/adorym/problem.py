@@ -8,6 +8,7 @@ that memory is that of one view.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -16,7 +17,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 from adorym._core import Batch
-from adorym._core.trees import replace, resolve, selection
+from adorym._core.trees import array_paths, replace, resolve, selection
 from adorym.constraints import AbstractConstraint
 from adorym.likelihoods import AbstractLikelihood
 from adorym.regularizers import AbstractRegularizer
@@ -89,18 +90,56 @@ class Problem(eqx.Module):
     def penalty(self, params: PyTree, frozen: PyTree) -> Float[Array, ""]:
         """Sum of the regularisers."""
         model = eqx.combine(params, frozen)
-        return sum((r(resolve(model, r.where)) for r in self.regularizers), start=jnp.zeros(()))
+        return sum((r(*_leaves(model, array_paths(model, r.where))) for r in self.regularizers), start=jnp.zeros(()))
 
     def penalty_curvature(self, params: PyTree, frozen: PyTree, vector: PyTree) -> PyTree:
         """The regularisers' model of their second derivative, applied to a vector of free leaves."""
         model = eqx.combine(params, frozen)
         total = jax.tree.map(jnp.zeros_like, params)
         for regularizer in self.regularizers:
-            moved = resolve(vector, regularizer.where)
-            if moved is not None:
-                change = regularizer.curvature(resolve(model, regularizer.where), moved)
-                total = replace(total, regularizer.where, resolve(total, regularizer.where) + change)
+            paths = array_paths(model, regularizer.where)
+            moved = [resolve(vector, path) for path in paths]
+            leaves = _leaves(model, paths)
+            vectors = tuple(jnp.zeros_like(x) if v is None else v for x, v in zip(leaves, moved, strict=True))
+            total = _added(total, paths, regularizer.curvature(leaves, vectors))
         return total
+
+    def penalty_diagonal(self, params: PyTree, frozen: PyTree) -> PyTree:
+        """The diagonal of `penalty_curvature`."""
+        model = eqx.combine(params, frozen)
+        total = jax.tree.map(jnp.zeros_like, params)
+        for regularizer in self.regularizers:
+            paths = array_paths(model, regularizer.where)
+            total = _added(total, paths, regularizer.diagonal(_leaves(model, paths)))
+        return total
+
+    @property
+    def open(self) -> bool:
+        """Whether the weight of a regulariser is left to the data."""
+        return any(isinstance(regularizer.weight, str) for regularizer in self.regularizers)
+
+    def with_weight(self, weight: float | Array) -> Problem:
+        """The problem with one weight, in nats, for every regulariser that left it open."""
+        value = jnp.asarray(weight, jnp.zeros(()).dtype)  # an array: another weight is no reason to compile again
+        decided = (dataclasses.replace(r, weight=value) if isinstance(r.weight, str) else r for r in self.regularizers)
+        return dataclasses.replace(self, regularizers=tuple(decided))
+
+    def reweighted(
+        self, params: PyTree, frozen: PyTree, weights: tuple[Array, Array]
+    ) -> tuple[Float[Array, ""], PyTree]:
+        """By how much the objective and its gradient change from one open weight to another."""
+        return _reweighted(self, (params, frozen), weights)
+
+    def critical_weight(self, gradient: PyTree, frozen: PyTree) -> Float[Array, ""]:
+        """The weight at which open regularisers hold back all that a gradient of the data asks for."""
+        model = eqx.combine(gradient, frozen)
+        found = [jnp.zeros(())]
+        for regularizer in self.regularizers:
+            if isinstance(regularizer.weight, str):
+                paths = [path for path in array_paths(model, regularizer.where) if resolve(gradient, path) is not None]
+                scale = dict(zip(array_paths(model, regularizer.where), regularizer.scales, strict=True))
+                found += [regularizer.critical(scale[path] * resolve(gradient, path)) for path in paths]
+        return jnp.max(jnp.stack(found))
 
     def project(self, params: PyTree) -> PyTree:
         """The free leaves with every constraint on them applied."""
@@ -109,6 +148,30 @@ class Problem(eqx.Module):
             if leaf is not None:
                 params = replace(params, constraint.where, constraint(leaf))
         return params
+
+
+def _leaves(model: PyTree, paths: tuple[str, ...]) -> tuple[Array, ...]:
+    return tuple(resolve(model, path) for path in paths)
+
+
+def _added(tree: PyTree, paths: tuple[str, ...], changes: tuple[Array, ...]) -> PyTree:
+    """The tree of free leaves with changes added at those of the paths that are free."""
+    for path, change in zip(paths, changes, strict=True):
+        leaf = resolve(tree, path)
+        if leaf is not None:
+            tree = replace(tree, path, leaf + change)
+    return tree
+
+
+@eqx.filter_jit
+def _reweighted(
+    problem: Problem, split: tuple[PyTree, PyTree], weights: tuple[Array, Array]
+) -> tuple[Float[Array, ""], PyTree]:
+    def penalty(params: PyTree, weight: Array) -> Array:
+        return problem.with_weight(weight).penalty(params, split[1])
+
+    before, after = (jax.value_and_grad(penalty)(split[0], weight) for weight in weights)
+    return jax.tree.map(jnp.subtract, after, before)
 
 
 def _per_view(function: Any, model: PyTree, batch: Batch, *, start: PyTree) -> PyTree:
@@ -129,6 +192,12 @@ def _weights(view: Batch) -> Float[Array, "frame y x"]:
     return view.weights[:, None, None] * view.mask
 
 
+def _weighted_sum(view: Batch, nll: Float[Array, "frame y x"]) -> Float[Array, ""]:
+    """What has no weight does not count, infinite or not."""
+    weights = _weights(view)
+    return jnp.sum(jnp.where(weights > 0, weights * nll, 0))
+
+
 @eqx.filter_jit
 def _value_and_gradient(
     problem: Problem, split: tuple[PyTree, PyTree], batch: Batch, *, fraction: Array
@@ -140,7 +209,7 @@ def _value_and_gradient(
 
         def nll(params: PyTree) -> Array:
             predicted = eqx.combine(params, frozen).predict_view(view.views, view.frames)
-            return jnp.sum(_weights(view) * problem.likelihood.nll(predicted, view.counts))
+            return _weighted_sum(view, problem.likelihood.nll(predicted, view.counts))
 
         return jax.value_and_grad(nll)(params)
 
@@ -174,7 +243,7 @@ def _fit(problem: Problem, model: PyTree, batch: Batch) -> Fit:
         weights = _weights(view)
         roots = jnp.sqrt(jnp.maximum(predicted, 0)) - jnp.sqrt(jnp.maximum(view.counts, 0))
         return Fit(
-            jnp.sum(weights * problem.likelihood.nll(predicted, view.counts)),
+            _weighted_sum(view, problem.likelihood.nll(predicted, view.counts)),
             jnp.sum(weights * jnp.square(roots)),
             jnp.sum(weights * view.counts),
             jnp.sum(weights * jnp.square(problem.likelihood.residual(predicted, view.counts))),

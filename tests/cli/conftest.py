@@ -60,8 +60,10 @@ photons = 1e6
 [simulate]
 refine = 2
 [[stages]]
+solver = "first order"
 epochs = 2
 [[stages]]
+solver = "first order"
 free = ["object", "probe"]
 epochs = 6
 """

@@ -9,7 +9,7 @@ import pytest
 
 from adorym._core import JobError
 from adorym.cli._content import history_of
-from adorym.cli._defaults import default_constraints, default_stages, guessed_photons
+from adorym.cli._defaults import automatic_hold_out, default_constraints, default_stages, filled, guessed_photons
 from adorym.cli._evaluate import Evaluator, batches_of, fit_of
 from adorym.cli._prepare import held_out_frames
 from adorym.data import ArrayFrames, Feed
@@ -124,11 +124,32 @@ def test_defaults_suit_the_technique():
     thin = plan_ptychography((16, 16), pixel=2e-9, energy=1e3, probe=beam, raster=raster)
     thick = plan_ptychography((16, 16), pixel=2e-9, energy=1e3, probe=beam, raster=raster, views=4)
     projections = plan_tomography((8, 8), pixel=1e-6, energy=2e4, views=4)
-    assert [stage["free"] for stage in default_stages(thin)] == [["object"], ["object", "probe"]]
-    first, second = (stage["epochs"] for stage in default_stages(thin))
-    assert first / (first + second) == pytest.approx(0.05)
-    assert [stage["free"] for stage in default_stages(thick)] == [["object"]]
-    assert default_stages(projections)[0]["solver"] == "gauss-newton"
+    kinds = {"kind": "ptychography"}, {"kind": "tomography"}
+    assert [stage["free"] for stage in default_stages(thin, kinds[0])] == [["object", "probe"]]
+    assert [stage["free"] for stage in default_stages(thick, kinds[0])] == [["object"]]
+    (stage,) = default_stages(projections, kinds[1])
+    assert stage == {"solver": "l-bfgs", "free": ["object.delta"], "epochs": "auto"}  # β/δ is fixed, and stays so
+    (stage,) = default_stages(projections, {**kinds[1], "parametrization": "delta beta"})
+    assert stage["free"] == ["object"]
+
+
+def test_a_penalty_is_taken_where_the_data_can_tell_its_weight():
+    beam, raster = GaussianProbe(16), Raster(8.0)
+    thick = plan_ptychography((16, 16), pixel=2e-9, energy=1e3, probe=beam, raster=raster, views=4)
+    many, few = (plan_tomography((8, 8), pixel=1e-6, energy=2e4, views=n) for n in (60, 4))
+    assert (automatic_hold_out(many), automatic_hold_out(few)) == (10, 0)
+    assert filled({}, many)["regularizers"][0]["weight"] == "auto"
+    assert "regularizers" not in filled({}, few)
+    assert "regularizers" not in filled({}, thick)  # steps on batches
+    assert "regularizers" not in filled({"stages": [{"solver": "l-bfgs", "epochs": 7}]}, many)
+    assert filled({"regularizers": []}, many)["regularizers"] == []
+
+
+def test_constraints_suit_the_technique():
+    beam, raster = GaussianProbe(16), Raster(8.0)
+    thin = plan_ptychography((16, 16), pixel=2e-9, energy=1e3, probe=beam, raster=raster)
+    thick = plan_ptychography((16, 16), pixel=2e-9, energy=1e3, probe=beam, raster=raster, views=4)
+    projections = plan_tomography((8, 8), pixel=1e-6, energy=2e4, views=4)
     assert default_constraints(thin, {"kind": "ptychography"}) == []
     assert [one["where"] for one in default_constraints(thick, {"kind": "ptychography"})] == [
         "object.delta",

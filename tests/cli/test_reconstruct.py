@@ -70,7 +70,8 @@ def test_every_decision_is_in_the_job(holography_run):
     assert stage["views_per_batch"] > 0
     assert stage["frames_per_batch"] == 1
     assert tables["devices"] >= 1
-    assert tables["regularizers"][0]["scale"] > 0
+    assert tables["regularizers"][0]["scale"][0] > 0
+    assert tables["regularizers"][0]["where"] == ["object.delta"]
     assert tables["experiment"] == {
         "kind": "holography", "slab_voxels": 8, "parametrization": "delta beta", "ratio": 0.1, "boundary": "vacuum"
     }  # fmt: skip

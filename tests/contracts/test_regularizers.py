@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from adorym._core import JobError
 from adorym.regularizers import L1, REGULARIZERS, AbstractRegularizer, Tikhonov, TotalVariation, differences
 
 ROWS: dict[str, AbstractRegularizer] = {
@@ -25,7 +29,7 @@ def leaf(seed: int, shape: tuple[int, ...] = (4, 3, 5)) -> np.ndarray:
 # compiled as a whole: operation by operation the compiler would be called for each of them
 value = eqx.filter_jit(lambda regularizer, x: regularizer(x))
 slope = eqx.filter_jit(lambda regularizer, x: jax.grad(regularizer)(x))
-curved = eqx.filter_jit(lambda regularizer, x, vector: regularizer.curvature(x, vector))
+curved = eqx.filter_jit(lambda regularizer, x, vector: regularizer.curvature((x,), (vector,))[0])
 
 
 def test_every_regulariser_has_a_row() -> None:
@@ -79,6 +83,47 @@ def test_curvature_reproduces_the_slope(regularizer: AbstractRegularizer) -> Non
     """For penalties of |x| or |∇x| the half-quadratic model's slope at x is C(x) x itself."""
     x = leaf(3)
     np.testing.assert_allclose(curved(regularizer, x, x), slope(regularizer, x), rtol=1e-8, atol=1e-10)
+
+
+@members
+def test_several_leaves_count_together(regularizer: AbstractRegularizer) -> None:
+    """The curvature's matrix is symmetric and not negative, and its diagonal is the one that steps are scaled by."""
+    both = dataclasses.replace(regularizer, where=("x", "y"), scale=(0.7, 1.9))
+    leaves = (jnp.asarray(leaf(0, (3, 4))), jnp.asarray(leaf(1, (3, 4))))
+    product = eqx.filter_jit(lambda v: jnp.stack(both.curvature(leaves, (v[0], v[1]))))
+    matrix = np.stack([np.ravel(product(one)) for one in jnp.eye(24).reshape(24, 2, 3, 4)])
+    np.testing.assert_allclose(matrix, matrix.T, rtol=1e-12, atol=1e-12 * np.abs(matrix).max())
+    assert np.linalg.eigvalsh(matrix).min() > -1e-9 * np.abs(matrix).max()
+    np.testing.assert_allclose(np.ravel(jnp.stack(both.diagonal(leaves))), np.diag(matrix), rtol=1e-9)
+    slope = jax.grad(lambda pair: both(*pair))(leaves)
+    np.testing.assert_allclose(np.ravel(jnp.stack(slope)), matrix @ np.ravel(np.stack(leaves)), rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", [L1, TotalVariation])
+def test_shared_places_cost_less(kind: type[L1] | type[TotalVariation]) -> None:
+    """Two leaves with their values, or borders, in the same place cost √2 of one; in two places twice as much."""
+    one = jnp.zeros(40).at[10:20].set(1.0)
+    both, single = kind(("x", "y"), 1.0, (1.0, 1.0)), float(value(kind("x", 1.0, 1.0), one))
+    assert float(both(one, one)) == pytest.approx(np.sqrt(2) * single, rel=0.02)
+    assert float(both(one, jnp.roll(one, 15))) == pytest.approx(2 * single, rel=0.02)
+
+
+def test_nothing_appears_above_the_critical_weight() -> None:
+    """A block on which the data pull evenly stays flat until its surface costs more than the pull."""
+    pull = jnp.zeros((16, 16)).at[4:8, 8:12].set(-3.0)
+    critical = float(TotalVariation("x", 1.0, 1.0).critical(pull))
+    assert critical == pytest.approx(3.0 * 16 / 16)  # |Σ u| = 48 over a border of 16
+    for weight, gains in ((1.1 * critical, False), (0.7 * critical, True)):
+        step = 1e3 * np.asarray(pull < 0)  # large against the rounded corner
+        change = np.vdot(pull, step) + float(value(TotalVariation("x", weight, 1.0), step))
+        assert (change < 0) == gains
+    assert float(L1("x", 1.0, 1.0).critical(pull)) == 3.0
+
+
+@pytest.mark.parametrize(("weight", "scale"), [(-1.0, 1.0), (math.nan, 1.0), (1.0, 0.0), (1.0, (1.0, -2.0))])
+def test_impossible_numbers_are_refused(weight: float, scale: float | tuple[float, ...]) -> None:
+    with pytest.raises(JobError, match=r"object\.delta"):
+        TotalVariation("object.delta", weight, scale)
 
 
 def test_closed_forms() -> None:

@@ -20,7 +20,7 @@ EXACT = GaussNewton(views_per_batch=2, frames_per_batch=1, iterations=30, tolera
 
 
 def test_one_step_is_the_damped_normal_equation() -> None:
-    """(JᵀFJ + R + μD) p = -g, D one number per leaf, solved by conjugate gradients to rounding."""
+    """(JᵀFJ + R + μD) p = -g, D the diagonal of R plus a number, solved by conjugate gradients to rounding."""
     model, dataset = linear()
     problem = Problem(Gaussian(0.5), free=("x",), regularizers=(Tikhonov("x", 7.0, 1.0),))
     feed = feed_for(EXACT, dataset)
@@ -28,7 +28,8 @@ def test_one_step_is_the_damped_normal_equation() -> None:
     moved, _, _ = EXACT.step(problem, model, state, feed=feed, moment=Moment(0, 10, 0))
     matrix, counts = equations(model, dataset)
     x = np.asarray(model.x)
-    damped = matrix.T @ matrix / 0.25 + 7.0 * np.eye(5) + float(state.damping) * float(state.curvature[0]) * np.eye(5)
+    diagonal = float(state.curvature[0]) + 7.0
+    damped = matrix.T @ matrix / 0.25 + 7.0 * np.eye(5) + float(state.damping) * diagonal * np.eye(5)
     slope = matrix.T @ (matrix @ x - counts) / 0.25 + 7.0 * x
     np.testing.assert_allclose(moved.x, x - np.linalg.solve(damped, slope), rtol=1e-8)
 
@@ -37,6 +38,7 @@ def test_every_leaf_gets_its_own_mean_curvature() -> None:
     """Near the mean diagonal of JᵀFJ, which random signs find in the mean; never negative where leaves are coupled."""
     problem, model, feed = scan()
     params, frozen = problem.split(model)
+    params = problem.project(params)
     leaves, structure = jax.tree.flatten(params)
     found = np.array([GaussNewton().init(problem, model, feed, seed=seed).curvature for seed in range(3)])
     assert found.min() > 0.01

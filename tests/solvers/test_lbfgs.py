@@ -47,13 +47,13 @@ def test_the_recursion_is_the_matrix() -> None:
 
     units = (jnp.array(2.0), jnp.array(50.0))
     state = LBFGSState(jnp.zeros(()), tree(gradient), units, tree(steps), tree(changes))
-    direction, learnt = _direction(state, tree(gradient))
+    direction, learnt = _direction(state, tree(gradient), units)
     flat = np.concatenate([np.ravel(leaf) for leaf in direction])
     np.testing.assert_allclose(flat[free], -expected @ gradient[free], rtol=1e-10)
     np.testing.assert_array_equal(flat[~free], 0)
     assert bool(learnt)
     nothing = state._replace(steps=tree(0 * steps), changes=tree(0 * changes))
-    direction, learnt = _direction(nothing, tree(gradient))
+    direction, learnt = _direction(nothing, tree(gradient), units)
     np.testing.assert_allclose(np.concatenate([np.ravel(leaf) for leaf in direction]), -gradient / curvature)
     assert not bool(learnt)
 

@@ -16,7 +16,7 @@ from adorym.data import Feed
 from adorym.likelihoods import Gaussian
 from adorym.problem import Problem
 from adorym.regularizers import Tikhonov
-from adorym.solvers._passes import ensure_finite, inactive, mean_curvature, objective, objective_and_gradient, scaled
+from adorym.solvers._passes import data_curvature, ensure_finite, inactive, objective, objective_and_gradient, scaled
 
 
 def test_the_objective_is_that_of_all_data_however_they_are_cut() -> None:
@@ -38,7 +38,7 @@ def test_what_nothing_depends_on_is_not_moved() -> None:
     model, dataset = linear()
     problem, feed = Problem(Gaussian(0.3), free=("x", "spare")), Feed(dataset, views_per_batch=2, frames_per_batch=2)
     params, frozen = problem.split(model)
-    seen, unseen = mean_curvature(problem, (params, frozen), feed, seed=0)
+    seen, unseen = data_curvature(problem, (params, frozen), feed, seed=0)
     assert float(seen) > 1
     moved = scaled(params, (seen, unseen), -1)
     np.testing.assert_allclose(moved.x, model.x / seen, rtol=1e-12)

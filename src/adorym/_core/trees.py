@@ -75,6 +75,25 @@ def replace(model: Any, path: str, value: Any) -> Any:
     return eqx.tree_at(lambda tree: resolve(tree, path), model, value)
 
 
+def array_paths(model: Any, where: str | tuple[str, ...]) -> tuple[str, ...]:
+    """Paths of the arrays at one or several paths: of a part that has several, those that are not single numbers.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from adorym.objects import DeltaBeta, Image
+        >>> array_paths(Image(DeltaBeta(jnp.ones(2), jnp.ones(2))), "parametrization")
+        ('parametrization.delta', 'parametrization.beta')
+    """
+    found = []
+    for path in (where,) if isinstance(where, str) else where:
+        part = resolve(model, path)
+        names = [
+            name for name, leaf in zip(leaf_paths(part), jax.tree.leaves(part), strict=True) if leaf.ndim or not name
+        ]
+        found += [f"{path}.{name}" if name else path for name in names]
+    return tuple(found)
+
+
 def leaf_paths(tree: Any) -> list[str]:
     """Dotted path of every array of a tree, in the order of its leaves.
 

@@ -63,7 +63,7 @@ def check_confidence(prepared: Prepared) -> None:
 
 
 def confidence_of(
-    prepared: Prepared, model: Experiment, result: Result, *, left: Residuals, asked: Interruption
+    prepared: Prepared, model: Experiment, result: Result, *, left: Residuals, weight: float, asked: Interruption
 ) -> Trust:
     """Looks at what is left unexplained, reconstructs the halves, finds deviations, as far as the job asks for it.
 
@@ -72,6 +72,7 @@ def confidence_of(
         model: the estimate.
         result: its arrays.
         left: what it leaves unexplained.
+        weight: of regularisers whose weight was left to the data.
         asked: whether to stop.
 
     Raises:
@@ -90,7 +91,7 @@ def confidence_of(
         numbers |= _resolutions(halves, dataset.pixel)
         arrays |= {f"half_sets_{name}": getattr(halves, name) for name in _CURVES}
     if output.deviation != "none":
-        deviations = _deviations(prepared, model, result, asked=asked)
+        deviations = _deviations(prepared, model, result, weight=weight, asked=asked)
         numbers["deviation"] = {
             "kind": output.deviation,
             "of": deviations.symbol,
@@ -150,12 +151,14 @@ def _halves(prepared: Prepared, asked: Interruption) -> list[Experiment]:
     return results
 
 
-def _deviations(prepared: Prepared, model: Experiment, result: Result, *, asked: Interruption) -> Deviations:
+def _deviations(
+    prepared: Prepared, model: Experiment, result: Result, *, weight: float, asked: Interruption
+) -> Deviations:
     """Deviation of the mean over the reached region, and of each element of the plane that the report shows."""
     from adorym.reconstruct import Effort, Region, deviation, deviation_map
 
     kind = "scatter" if prepared.output.deviation == "scatter" else "posterior"
-    problem = _problem(prepared)
+    problem = _problem(prepared).with_weight(weight)
     feed = _feed(prepared)
     where, per_unit = _deviating_leaf(model, problem.free)
     thick = isinstance(result, VolumeResult)

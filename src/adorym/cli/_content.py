@@ -75,8 +75,9 @@ def _slab_count(sample: AbstractObject, depth: int) -> int:
 def _more(prepared: Prepared) -> tuple[tuple[str, str], ...]:
     job, dataset = prepared.job, prepared.task.dataset
     rows = [(name, text) for name, text in dataset.notes.items()]
-    if prepared.output.held_out:
-        rows.append(("kept back", f"every {prepared.output.held_out}th view or frame, to test the prediction on"))
+    held_out = prepared.task.held_out
+    if held_out is not None:
+        rows.append(("kept back", f"{held_out.sum()} of {held_out.size} frames, to test the prediction on"))
     rows.append(("arithmetic", f"{job.precision} bits, {job.tables['devices']} devices"))
     return tuple((name[:1].upper() + name[1:], text) for name, text in rows)
 
@@ -86,7 +87,9 @@ def _name(path: str) -> str:
 
 
 def _regularizer(table: dict[str, Any]) -> str:
-    return f"{table['kind']} of {_name(table['where'])} (weight {table['weight']:g})"
+    where = [table["where"]] if isinstance(table["where"], str) else table["where"]
+    weight = "weight found by held-out frames" if table["weight"] == "auto" else f"weight {table['weight']:g}"
+    return f"{table['kind']} of {' and '.join(_name(path) for path in where)} ({weight})"
 
 
 def _constraint(table: dict[str, Any]) -> str:
@@ -99,7 +102,8 @@ def _constraint(table: dict[str, Any]) -> str:
 
 
 def _stage(table: dict[str, Any]) -> str:
-    return f"{table['epochs']} epochs of {table['solver']} on {' and '.join(_name(path) for path in table['free'])}"
+    end = "until held-out frames gain no more" if table["epochs"] == "auto" else f"{table['epochs']} epochs"
+    return f"{table['solver']} on {' and '.join(_name(path) for path in table['free'])}, {end}"
 
 
 def numbers_of(summary: dict[str, Any]) -> Numbers:

@@ -25,20 +25,33 @@ def filled(tables: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
     constraints = default_constraints(dataset, tables["experiment"])
     if constraints:
         tables.setdefault("constraints", constraints)
-    tables.setdefault("stages", default_stages(dataset))
+    tables.setdefault("stages", default_stages(dataset, tables["experiment"]))
+    last = tables["stages"][-1] if tables["stages"] else {}
+    left_open = last.get("solver") != "first order" and last.get("epochs", "auto") == "auto"
+    if left_open and automatic_hold_out(dataset):
+        tables.setdefault("regularizers", [{"kind": "total variation", "where": "object", "weight": "auto"}])
     return tables
 
 
-def default_stages(dataset: Dataset) -> list[dict[str, Any]]:
-    """Stages that suit the technique."""
+def default_stages(dataset: Dataset, experiment: dict[str, Any]) -> list[dict[str, Any]]:
+    """Stages that suit the technique; what they leave open the data decide."""
     if dataset.technique == "cdi":
         return [_first_order(["object"], 500)]
     if dataset.technique == "ptychography" and is_volume(dataset):
         return [_first_order(["object"], 20)]
     if dataset.technique == "ptychography":
-        # With a probe that is only guessed, the object has to take a first shape before the two can be told apart.
-        return [_first_order(["object"], 10), _first_order(["object", "probe"], 190)]
-    return [{"solver": "gauss-newton", "free": ["object"], "epochs": 10}]
+        return [_open(["object", "probe"])]
+    fixed = experiment.get("parametrization", _usual(experiment)) == "fixed ratio"
+    return [_open(["object.delta" if fixed else "object"])]
+
+
+def _usual(experiment: dict[str, Any]) -> str:
+    """The parametrisation of a volume that the job does not choose."""
+    return "fixed ratio" if experiment["kind"] == "tomography" else "delta beta"
+
+
+def _open(free: list[str]) -> dict[str, Any]:
+    return {"solver": "l-bfgs", "free": free, "epochs": "auto"}
 
 
 def _first_order(free: list[str], epochs: int) -> dict[str, Any]:
@@ -49,10 +62,17 @@ def default_constraints(dataset: Dataset, experiment: dict[str, Any]) -> list[di
     """Matter in vacuum or air has δ, β >= 0."""
     if dataset.pixel_units or not is_volume(dataset):
         return []
-    usual = "fixed ratio" if experiment["kind"] == "tomography" else "delta beta"
     leaves = {"delta beta": ("delta", "beta"), "fixed ratio": ("delta",)}
-    kept = leaves.get(experiment.get("parametrization", usual), ())
+    kept = leaves.get(experiment.get("parametrization", _usual(experiment)), ())
     return [{"kind": "non-negative", "where": f"object.{leaf}"} for leaf in kept]
+
+
+def automatic_hold_out(dataset: Dataset) -> int:
+    """Every how many-th view or frame is kept back: about eight of them, and no more than a tenth; 0 for too few."""
+    views, frames = dataset.frames.shape[:2]
+    count = views if views > 1 else frames
+    every = max(10, count // 8)
+    return every if count > every else 0
 
 
 def guessed_photons(dataset: Dataset) -> float | None:

@@ -43,15 +43,15 @@ class Evaluator:
     """
 
     def __init__(self, task: Task, evaluations: int, error: Callable[[Experiment], float] | None) -> None:
+        from adorym.solvers import GaussNewton
+
         self.task, self.error = task, error
         total = sum(task.steps())
         count = min(evaluations, total)
         self.steps = frozenset(round(total * (i + 1) / count) for i in range(count))
-        per_epoch = [stage.solver.steps_per_epoch(task.feed(i)) for i, stage in enumerate(task.stages)]
-        passes = sum(
-            stage.epochs * (_PASS if steps > 1 else _MANY_PASSES)
-            for stage, steps in zip(task.stages, per_epoch, strict=True)
-        )
+        many = [isinstance(stage.solver, GaussNewton) for stage in task.stages]
+        work = [_MANY_PASSES if each else _PASS for each in many]
+        passes = sum(stage.most_epochs * each for stage, each in zip(task.stages, work, strict=True))
         share = min(1.0, _COST * passes / count)
         held = np.zeros(task.dataset.weights.shape, bool) if task.held_out is None else task.held_out
         used = task.dataset.weights > 0

@@ -10,7 +10,7 @@ import numpy as np
 
 from adorym._core import JobError
 from adorym.cli._checks import check_dataset, check_model
-from adorym.cli._defaults import filled, guessed_photons
+from adorym.cli._defaults import automatic_hold_out, filled, guessed_photons
 from adorym.cli._measure import build, check_source, measurement, truth_in, with_format
 from adorym.cli._measures import error_of
 from adorym.cli._results import result_of
@@ -114,8 +114,12 @@ def task_of(job: ResolvedJob, known: Registries, dataset: Dataset) -> Task:
     model = build(experiment, {"dataset": dataset})
     check_model(model, dataset.source)
     parts = {name: entries(job, known, name) for name in ("regularizers", "constraints", "stages")}
-    for entry in (*parts["regularizers"], *parts["constraints"]):
+    for entry in parts["constraints"]:
         _check_leaf(model, entry.arguments["where"], f"{entry.path}.where")
+    for entry in parts["regularizers"]:
+        where = entry.arguments["where"]
+        for path in (where,) if isinstance(where, str) else where:
+            _check_free(model, path, f"{entry.path}.where")
     stages = []
     for entry in parts["stages"]:
         settings = {"free": ("object",), **entry.settings}
@@ -123,7 +127,11 @@ def task_of(job: ResolvedJob, known: Registries, dataset: Dataset) -> Task:
             _check_free(model, path, f"{entry.path}.free")
         stages.append(Stage(settings["free"], build(entry), settings["epochs"]))
     problem = _problem(build(likelihood), *([build(e) for e in parts[n]] for n in ("regularizers", "constraints")))
-    held_out = held_out_frames(dataset, output.held_out)
+    every = output.held_out
+    if isinstance(every, str):
+        undecided = problem.open or any(isinstance(stage.epochs, str) for stage in stages)
+        every = automatic_hold_out(dataset) if undecided else 0
+    held_out = held_out_frames(dataset, every)
     task = Task(dataset, model, problem, tuple(stages), seed=job.seed, held_out=held_out)
     task.steps()  # says now, before anything is written, which batches cannot be
     return task
@@ -184,7 +192,8 @@ def _decisions(task: Task, job: ResolvedJob) -> dict[str, Any]:
         decided[f"stages.{i}.views_per_batch"] = stage.solver.views_per_batch
         decided[f"stages.{i}.frames_per_batch"] = stage.solver.frames_per_batch
     for i, regularizer in enumerate(task.problem.regularizers):
-        decided[f"regularizers.{i}.scale"] = float(regularizer.scale)
+        decided[f"regularizers.{i}.where"] = list(regularizer.where)
+        decided[f"regularizers.{i}.scale"] = [float(scale) for scale in regularizer.scales]
     sample, keys = task.model.object, job.tables["experiment"]
     if isinstance(sample, Volume) and "slab_voxels" in keys:
         decided["experiment.slab_voxels"] = sample.slab_voxels

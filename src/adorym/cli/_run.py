@@ -97,6 +97,7 @@ class _Session:
         counts = prepared.task.steps()
         self.total = sum(counts)
         self.ends = {sum(counts[: i + 1]) for i in range(len(counts))}
+        self.fit: dict[str, float] = {}
 
     @property
     def seconds(self) -> float:
@@ -117,6 +118,7 @@ class _Session:
             console=console(errors=True),
             title=self.run.path.name,
             start=0 if found is None else found.step,
+            at_most=any(isinstance(stage.epochs, str) for stage in task.stages),
         )
         with Interruption() as asked, bar:
             if found is None:
@@ -137,12 +139,17 @@ class _Session:
         """One line of `metrics.jsonl`; the misfit where it was measured."""
         task, step = self.prepared.task, progress.step
         before = sum(task.steps()[: progress.stage])
-        epoch = sum(stage.epochs for stage in task.stages[: progress.stage])
+        epoch = sum(stage.most_epochs for stage in task.stages[: progress.stage])
         epoch += (step - before) / task.stages[progress.stage].solver.steps_per_epoch(progress.feed)
         found: dict[str, float] = {}
-        if step in self.evaluator.steps:
-            found = self.evaluator.look(progress.model, task.problem, whole=step == self.total)
-        line = {"step": step, "stage": progress.stage, "epoch": epoch, "seconds": self.seconds}
+        if step in self.evaluator.steps or progress.last:
+            found = self.evaluator.look(progress.model, task.problem, whole=progress.last)
+        if progress.last:
+            self.fit = found
+        line: dict[str, Any] = {"step": step, "stage": progress.stage, "epoch": epoch, "seconds": self.seconds}
+        if task.problem.open:
+            opened = zip(task.problem.regularizers, progress.problem.regularizers, strict=True)
+            line["weight"] = next(float(now.weight) for before, now in opened if before.weight == "auto")
         self.run.append({**line, "objective": progress.info.value, "note": progress.info.note, **found})
         return found.get("misfit")
 
@@ -151,7 +158,7 @@ class _Session:
         from adorym.reconstruct import snapshot
 
         late = time.monotonic() - self.saved >= self.prepared.output.checkpoint_seconds
-        if late or stopping or progress.step in self.ends:
+        if late or stopping or progress.step in self.ends or progress.last:
             header = {"seconds": self.seconds, "peak_memory": max(self.peak_before, peak_memory())}
             taken = snapshot(progress)
             write_checkpoint(self.run.checkpoints, taken.step, taken.arrays, header=header)
@@ -161,12 +168,13 @@ class _Session:
         """Measures and writes everything that is left behind, the summary last."""
         prepared, dataset = self.prepared, self.prepared.task.dataset
         result = result_of(model, dataset)
+        weight = self._weight()
         found = None if prepared.truth is None else agreement(result, prepared.truth)
         summary = self._summary(model, found)
         with Interruption() as asked:
             try:
                 left = self.evaluator.unexplained(model, prepared.task.problem)
-                trust = confidence_of(prepared, model, result, left=left, asked=asked)
+                trust = confidence_of(prepared, model, result, left=left, weight=weight, asked=asked)
             except Stopped:
                 return self._stopped(asked.signal)
         summary |= trust.numbers
@@ -188,8 +196,8 @@ class _Session:
 
     def _summary(self, model: Experiment, found: Agreement | None) -> dict[str, Any]:
         task, job = self.prepared.task, self.prepared.job
-        last = [record for record in self.run.records() if record.get("step") == self.total and "misfit" in record]
-        fit = last[-1] if last else self.evaluator.look(model, task.problem, whole=True)
+        done = [record["step"] for record in self.run.records()]
+        fit = self.fit or self.evaluator.look(model, task.problem, whole=True)
         nothing = self.evaluator.misfit(_emptied(model), task.problem)
         names = ("misfit", "reduced_chi2", "held_out_misfit", "held_out_reduced_chi2")
         decided = {name: job.tables[name] for name in ("experiment", "regularizers", "stages") if name in job.tables}
@@ -200,13 +208,19 @@ class _Session:
             **({} if found is None else {**found.numbers(), "fourier_correlation": found.curve()}),
             "seconds": self.seconds,
             "peak_memory": max(self.peak_before, peak_memory()),
-            "steps": self.total,
+            "steps": max(done, default=0),
             "seed": job.seed,
             "precision": job.precision,
             "devices": job.tables["devices"],
             "versions": environment(),
             "decided": decided,
+            **({"weight": self._weight()} if task.problem.open else {}),
         }
+
+    def _weight(self) -> float:
+        """The weight that the run ended with, for regularisers that left it open."""
+        found = [record["weight"] for record in self.run.records() if "weight" in record]
+        return found[-1] if found else 0.0
 
     def _error_of(self) -> Callable[[Experiment], float] | None:
         """The error of a model against the truth, for the curve of the run."""

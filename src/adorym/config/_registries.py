@@ -18,12 +18,12 @@ def data(*, file: Path) -> None:
     """
 
 
-def stage(*, free: tuple[str, ...] = ("object",), epochs: int) -> None:
+def stage(*, free: tuple[str, ...] = ("object",), epochs: int | Literal["auto"] = "auto") -> None:
     """A part of the reconstruction.
 
     Args:
         free: which parts of the model are refined, such as ["object", "probe"] or ["object.delta"].
-        epochs: how often the data are gone through.
+        epochs: how often the data are gone through; "auto" ends when held-out frames gain no more.
     """
 
 
@@ -35,7 +35,7 @@ class Output:
         title: of the report.
         truth: the true object (HDF5 with delta and beta), where it is known.
         held_out: every how many-th view (of a single view: frame) is kept back from the fit, to test the prediction
-            on; 0 keeps none.
+            on; 0 keeps none, "auto" about a tenth where something is left for the data to decide.
         evaluations: how often the fit to the data is measured on the way.
         checkpoint_seconds: least time between two checkpoints.
         frames: number of measured frames that are kept with their predictions.
@@ -50,7 +50,7 @@ class Output:
 
     title: str = ""
     truth: Path | None = None
-    held_out: int = 0
+    held_out: int | Literal["auto"] = "auto"
     evaluations: int = 20
     checkpoint_seconds: float = 30.0
     frames: int = 3
@@ -58,8 +58,10 @@ class Output:
     deviation: Literal["none", "posterior", "scatter"] = "none"
 
     def __post_init__(self) -> None:
-        if self.held_out < 0 or self.held_out == 1:
+        if not isinstance(self.held_out, str) and (self.held_out < 0 or self.held_out == 1):
             raise JobError(f"output.held_out is {self.held_out}: give 0, or 2 and more to keep every n-th view back.")
+        if not self.checkpoint_seconds >= 0:
+            raise JobError(f"output.checkpoint_seconds is {self.checkpoint_seconds}: give 0 or more.")
         for name in ("evaluations", "frames"):
             if getattr(self, name) < 1:
                 raise JobError(f"output.{name} is {getattr(self, name)}: give 1 or more.")
@@ -111,7 +113,7 @@ def registries() -> Registries:
             kinds=SOLVERS,
             common=stage,
             selector="solver",
-            default="first order",
+            default="l-bfgs",
             many=True,
             about="What is refined, by which solver, for how long. Left out, stages that suit the technique are taken.",
         ),

@@ -14,8 +14,6 @@ from adorym._core import DataError, View
 from adorym.objects._parametrizations import AbstractParametrization, DeltaBeta
 from adorym.rotation import rotate
 
-_ABSORPTION = 0.1
-
 
 class Slabs(eqx.Module):
     """Logarithm of the transmission of every slab of one view, upstream first.
@@ -88,8 +86,8 @@ class Image(AbstractObject):
         return Slabs(log_amplitude[None], phase[None], 0.0, 0.0)
 
     def typical(self, leaf: str) -> float:
-        """One radian, and a tenth as much absorption."""
-        return _ABSORPTION if leaf in ("beta", "log_amplitude") else 1.0
+        """One radian, and as much absorption."""
+        return 1.0
 
 
 class Volume(AbstractObject):
@@ -164,7 +162,7 @@ class Volume(AbstractObject):
         return Slabs(log_amplitude, phase, self.slab_voxels * self.voxel, middle)
 
     def typical(self, leaf: str) -> float:
-        """δ of water, r_e λ² n_e / 2π (Henke et al. 1993), and a tenth of it for β.
+        """δ of water, r_e λ² n_e / 2π (Henke et al. 1993), for β too: both act on the wave alike.
 
         In pixel units, where nothing is known of the matter, one radian over the whole depth.
         """
@@ -172,5 +170,4 @@ class Volume(AbstractObject):
             delta = 1 / jax.tree.leaves(self.parametrization)[0].shape[0]
         else:
             delta = 2.8179403e-15 * self.wavelength**2 * 3.343e29 / (2 * np.pi)
-        delta *= self.scale if leaf in ("phase", "log_amplitude") else 1.0
-        return delta * (_ABSORPTION if leaf in ("beta", "log_amplitude") else 1.0)
+        return delta * (self.scale if leaf in ("phase", "log_amplitude") else 1.0)

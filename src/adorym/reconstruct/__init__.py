@@ -24,4 +24,5 @@ from adorym.reconstruct._residuals import residuals as residuals
 from adorym.reconstruct._stages import Stage as Stage
 from adorym.reconstruct._stages import batch_sizes as batch_sizes
 from adorym.reconstruct._stages import with_batches as with_batches
+from adorym.reconstruct._stages import with_end as with_end
 from adorym.reconstruct._stages import with_scales as with_scales

@@ -10,12 +10,12 @@ import jax
 import numpy as np
 from jaxtyping import PyTree
 
-from adorym._core import DataError
+from adorym._core import DataError, JobError
 from adorym._core.trees import leaf_paths
 from adorym.data import Dataset, Feed
 from adorym.experiment import Experiment
 from adorym.problem import Fit, Problem
-from adorym.reconstruct._stages import Stage, with_batches, with_scales
+from adorym.reconstruct._stages import Stage, with_batches, with_end, with_scales
 from adorym.sharding import replicate
 from adorym.solvers import Info, Moment
 
@@ -30,8 +30,9 @@ class Progress(NamedTuple):
         model: the experiment as it stands.
         state: the solver's state after the step.
         info: what the solver said.
-        problem: what was being solved.
+        problem: what was being solved, with the weights that it has now.
         feed: what served the data.
+        last: whether nothing follows.
 
     Example:
         >>> Progress._fields[:3]
@@ -46,6 +47,7 @@ class Progress(NamedTuple):
     info: Info
     problem: Problem
     feed: Feed
+    last: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,8 +77,13 @@ class Task:
     def __post_init__(self) -> None:
         if not self.stages:
             raise DataError("A reconstruction needs at least one stage.")
-        object.__setattr__(self, "stages", tuple(with_batches(stage, self.dataset) for stage in self.stages))
         object.__setattr__(self, "problem", with_scales(self.problem, self.model))
+        stages = (with_end(with_batches(stage, self.dataset), self.problem) for stage in self.stages)
+        object.__setattr__(self, "stages", tuple(stages))
+        if self.problem.open and not self.stages[-1].solver.sweeps:
+            raise JobError(
+                "Steps on batches cannot find a regularizer's weight: give one, or end with a stage of l-bfgs."
+            )
 
     def feed(self, stage: int) -> Feed:
         """What serves the data of a stage."""
@@ -89,8 +96,9 @@ class Task:
         )
 
     def steps(self) -> list[int]:
-        """Number of steps of every stage."""
-        return [stage.epochs * stage.solver.steps_per_epoch(self.feed(i)) for i, stage in enumerate(self.stages)]
+        """Number of steps of every stage, the most where the data decide its end."""
+        per_epoch = [stage.solver.steps_per_epoch(self.feed(i)) for i, stage in enumerate(self.stages)]
+        return [stage.most_epochs * steps for stage, steps in zip(self.stages, per_epoch, strict=True)]
 
 
 class Snapshot(NamedTuple):
@@ -158,6 +166,8 @@ def iterate(task: Task, start: Snapshot | None = None) -> Iterator[Progress]:
     done, model = 0, replicate(task.model)
     for index, (stage, steps) in enumerate(zip(task.stages, counts, strict=True)):
         problem = dataclasses.replace(task.problem, free=stage.free)
+        if not stage.solver.sweeps:
+            problem = problem.with_weight(0.0)
         feed = task.feed(index)
         first = 0
         state = None
@@ -171,9 +181,13 @@ def iterate(task: Task, start: Snapshot | None = None) -> Iterator[Progress]:
         if first < steps and state is None:
             state = replicate(stage.solver.init(problem, model, feed, seed=task.seed))
         for step in range(first, steps):
+            if stage.solver.finished(state):
+                break
             moment = Moment(step, steps, task.seed)
             model, state, info = stage.solver.step(problem, model, state, feed=feed, moment=moment)
-            yield Progress(done + step + 1, sum(counts), index, model, state, info, problem, feed)
+            over = step + 1 == steps or stage.solver.finished(state)
+            posed, last = stage.solver.posed(problem, state), over and index + 1 == len(counts)
+            yield Progress(done + step + 1, sum(counts), index, model, state, info, posed, feed, last)
         done += steps
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Literal
 
 import jax
 
 from adorym._core import JobError
+from adorym._core.trees import array_paths
 from adorym.data import Dataset
 from adorym.experiment import Experiment
 from adorym.problem import Problem
-from adorym.solvers import AbstractSolver
+from adorym.solvers import AbstractSolver, Relaxation
+
+_MOST_STEPS = 300
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,7 +24,8 @@ class Stage:
     Attributes:
         free: paths of the parts of the model to refine.
         solver: what moves them.
-        epochs: how often the data are seen (first order), or how many steps over all of them (Gauss-Newton).
+        epochs: how often the data are seen (first order), or how many steps over all of them (the other solvers);
+            "auto" ends when held-out frames gain no more.
 
     Example:
         >>> from adorym.solvers import FirstOrder
@@ -30,10 +35,15 @@ class Stage:
 
     free: tuple[str, ...]
     solver: AbstractSolver
-    epochs: int
+    epochs: int | Literal["auto"] = "auto"
+
+    @property
+    def most_epochs(self) -> int:
+        """How many epochs there are at most."""
+        return _MOST_STEPS if isinstance(self.epochs, str) else self.epochs
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or not self.free:
+        if self.most_epochs < 1 or not self.free:
             raise JobError(f"A stage needs epochs >= 1 (it has {self.epochs}) and at least one path in free.")
 
 
@@ -71,8 +81,33 @@ def with_batches(stage: Stage, dataset: Dataset) -> Stage:
         1
     """
     views, frames = batch_sizes(dataset, stage.solver)
+    if isinstance(stage.solver, Relaxation):
+        return stage
     solver = dataclasses.replace(stage.solver, views_per_batch=views, frames_per_batch=frames)
     return dataclasses.replace(stage, solver=solver)
+
+
+def with_end(stage: Stage, problem: Problem) -> Stage:
+    """The stage with a solver that decides what is left open: weights, and when to end.
+
+    Steps on batches take open weights as zero, and leave them to a later stage.
+
+    Example:
+        >>> from adorym.likelihoods import Poisson
+        >>> from adorym.solvers import LBFGS
+        >>> type(with_end(Stage(("object",), LBFGS()), Problem(Poisson())).solver).__name__
+        'Relaxation'
+    """
+    if isinstance(stage.solver, Relaxation) or not (problem.open or isinstance(stage.epochs, str)):
+        return stage
+    if not stage.solver.sweeps:
+        if isinstance(stage.epochs, str):
+            raise JobError(
+                'Steps on batches cannot find their end: give epochs a number in a stage of solver = "first order", or '
+                'take solver = "l-bfgs".'
+            )
+        return stage
+    return dataclasses.replace(stage, solver=Relaxation.of(stage.solver))
 
 
 def with_scales(problem: Problem, model: Experiment) -> Problem:
@@ -83,13 +118,20 @@ def with_scales(problem: Problem, model: Experiment) -> Problem:
         >>> from adorym.likelihoods import Poisson
         >>> from adorym.regularizers import Tikhonov
         >>> plan = plan_holography((8, 8), pixel=2e-9, energy=1e3, distances=(1e-7,), views=30)
-        >>> problem = Problem(Poisson(), ("object",), regularizers=(Tikhonov("object.delta", 1.0),))
-        >>> round(with_scales(problem, holography(plan)).regularizers[0].scale * 1e4, 2)
-        2.3
+        >>> problem = Problem(Poisson(), ("object",), regularizers=(Tikhonov("object", 1.0),))
+        >>> [round(scale * 1e4, 2) for scale in with_scales(problem, holography(plan)).regularizers[0].scale]
+        [2.3, 0.23]
     """
     decided = []
     for regularizer in problem.regularizers:
-        part, _, leaf = regularizer.where.partition(".")
-        scale = model.object.typical(leaf) if part == "object" else 1.0
-        decided.append(regularizer if regularizer.scale else dataclasses.replace(regularizer, scale=scale))
+        paths = array_paths(model, regularizer.where)
+        scale = regularizer.scales or tuple(_typical(model, path) for path in paths)
+        if len(scale) != len(paths):
+            raise JobError(f"The regularizer of {regularizer.where} has {len(scale)} scales for {len(paths)} leaves.")
+        decided.append(dataclasses.replace(regularizer, where=paths, scale=scale))
     return dataclasses.replace(problem, regularizers=tuple(decided))
+
+
+def _typical(model: Experiment, path: str) -> float:
+    part, _, leaf = path.partition(".")
+    return model.object.typical(leaf.removeprefix("parametrization.")) if part == "object" else 1.0

@@ -1,15 +1,27 @@
-"""What is known of the object beside the data: scalars of a leaf, in nats like the likelihood."""
+"""What is known of the object beside the data: scalars of leaves, in nats like the likelihood.
+
+A regulariser acts on one leaf, or on several together: total variation of ("object.delta", "object.beta") is small
+where the two have their borders in the same places (vectorial total variation; Bresson & Chan, Inverse Problems and
+Imaging 2, 455 (2008)).
+"""
 
 from __future__ import annotations
 
 import abc
 from collections.abc import Callable
+from typing import Any, Literal
 
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from adorym._core import JobError
+
 Leaf = Float[Array, "*shape"]
+Leaves = tuple[Leaf, ...]
+Paths = str | tuple[str, ...]
+Scale = float | tuple[float, ...]
+Weight = float | Literal["auto"] | Float[Array, ""]
 
 
 def differences(leaf: Leaf) -> Float[Array, "axis *shape"]:
@@ -24,30 +36,68 @@ def differences(leaf: Leaf) -> Float[Array, "axis *shape"]:
 
 
 class AbstractRegularizer(eqx.Module):
-    """A penalty on one leaf of the model.
+    """A penalty on leaves of the model: weight times a measure of them.
 
     Attributes:
-        where: path of the leaf, such as "object.delta".
-        weight: strength, nats per unit of the penalty.
-        scale: size of a typical value, in which the leaf is measured; 0 is decided from the sample (for δ, that of
-            water; see `AbstractObject.typical`).
+        where: path of the leaf such as "object.delta", or of a part such as "object", whose leaves are then taken
+            together, or several paths.
+        weight: strength, nats per unit of the measure; "auto" follows from the data (see `reconstruct.strength`).
+        scale: size of a typical value, in which each leaf is measured; left out, it is decided from the sample (for
+            δ, that of water; see `AbstractObject.typical`).
 
     Example:
         >>> issubclass(Tikhonov, AbstractRegularizer)
         True
     """
 
-    where: eqx.AbstractVar[str]
-    weight: eqx.AbstractVar[float]
-    scale: eqx.AbstractVar[float]
+    where: eqx.AbstractVar[Paths]
+    weight: eqx.AbstractVar[Any]
+    scale: eqx.AbstractVar[Scale]
+
+    def __check_init__(self) -> None:
+        name = f"The regularizer of {self.where}"
+        if isinstance(self.weight, (int, float)) and not self.weight >= 0:
+            raise JobError(f'{name} has the weight {self.weight}: give 0 or more, or "auto".')
+        if any(not scale > 0 for scale in self.scales):
+            raise JobError(f"{name} has the scale {self.scale}: give sizes above 0, or leave it out.")
+
+    @property
+    def scales(self) -> tuple[float, ...]:
+        """The scale of every leaf; none while it is not decided."""
+        return self.scale if isinstance(self.scale, tuple) else (self.scale,)
+
+    def __call__(self, *leaves: Leaf) -> Float[Array, ""]:
+        """The penalty of the leaves at `where`."""
+        return self.weight * self.measure(*self._scaled(leaves))
 
     @abc.abstractmethod
-    def __call__(self, leaf: Leaf) -> Float[Array, ""]:
-        """The penalty times the weight."""
+    def measure(self, *leaves: Leaf) -> Float[Array, ""]:
+        """What the weight multiplies, of leaves in units of their scale."""
 
     @abc.abstractmethod
-    def curvature(self, leaf: Leaf, vector: Leaf) -> Leaf:
-        """A positive semidefinite model of the second derivative, applied to a vector."""
+    def lagged(self, leaves: Leaves, vectors: Leaves) -> Leaves:
+        """A positive semidefinite model of the measure's second derivative, applied to vectors."""
+
+    @abc.abstractmethod
+    def lagged_diagonal(self, leaves: Leaves) -> Leaves:
+        """The diagonal of `lagged`."""
+
+    @abc.abstractmethod
+    def critical(self, gradient: Leaf) -> Float[Array, ""]:
+        """The weight above which nothing that a gradient, in units of 1 / scale, asks for appears in a leaf."""
+
+    def curvature(self, leaves: Leaves, vectors: Leaves) -> Leaves:
+        """The model of the penalty's second derivative, applied to vectors."""
+        image = self.lagged(self._scaled(leaves), self._scaled(vectors))
+        return tuple(self.weight / s * one for s, one in zip(self.scales, image, strict=True))
+
+    def diagonal(self, leaves: Leaves) -> Leaves:
+        """The diagonal of `curvature`."""
+        diagonal = self.lagged_diagonal(self._scaled(leaves))
+        return tuple(self.weight / s**2 * one for s, one in zip(self.scales, diagonal, strict=True))
+
+    def _scaled(self, leaves: Leaves) -> Leaves:
+        return tuple(leaf / s for leaf, s in zip(leaves, self.scales, strict=True))
 
 
 class Tikhonov(AbstractRegularizer):
@@ -58,66 +108,104 @@ class Tikhonov(AbstractRegularizer):
         9.0
     """
 
-    where: str = eqx.field(static=True)
-    weight: float = eqx.field(static=True)
-    scale: float = eqx.field(static=True, default=0.0)
+    where: Paths = eqx.field(static=True, default="object")
+    weight: Weight = "auto"
+    scale: Scale = eqx.field(static=True, default=())
 
-    def __call__(self, leaf: Leaf) -> Float[Array, ""]:
+    def measure(self, *leaves: Leaf) -> Float[Array, ""]:
         """See `AbstractRegularizer`."""
-        return self.weight / 2 * jnp.sum(jnp.square(leaf / self.scale))
+        return sum((jnp.sum(jnp.square(leaf)) for leaf in leaves), jnp.zeros(())) / 2
 
-    def curvature(self, leaf: Leaf, vector: Leaf) -> Leaf:
+    def lagged(self, leaves: Leaves, vectors: Leaves) -> Leaves:
         """See `AbstractRegularizer`."""
-        return self.weight / self.scale**2 * vector
+        return vectors
+
+    def lagged_diagonal(self, leaves: Leaves) -> Leaves:
+        """See `AbstractRegularizer`."""
+        return tuple(jnp.ones_like(leaf) for leaf in leaves)
+
+    def critical(self, gradient: Leaf) -> Float[Array, ""]:
+        """No weight holds everything back: the one that leaves no more than typical values."""
+        return jnp.max(jnp.abs(gradient))
 
 
 class L1(AbstractRegularizer):
     """weight Σ √((x / scale)² + ε²) - ε: few values differ from zero.
 
-    The corner of the modulus is rounded below a hundredth of the scale.
+    Several leaves count together, as the length of the vector that they make at each voxel. The corner of the modulus
+    is rounded below a hundredth of the scale.
 
     Example:
         >>> round(float(L1("object.delta", 2.0, 1.0)(jnp.array([3.0, 0.0]))), 1)
         6.0
     """
 
-    where: str = eqx.field(static=True)
-    weight: float = eqx.field(static=True)
-    scale: float = eqx.field(static=True, default=0.0)
+    where: Paths = eqx.field(static=True, default="object")
+    weight: Weight = "auto"
+    scale: Scale = eqx.field(static=True, default=())
 
-    def __call__(self, leaf: Leaf) -> Float[Array, ""]:
+    def measure(self, *leaves: Leaf) -> Float[Array, ""]:
         """See `AbstractRegularizer`."""
-        return self.weight * jnp.sum(_rounded(jnp.square(leaf / self.scale)) - _CORNER)
+        return jnp.sum(_rounded(_squared(leaves)) - _CORNER)
 
-    def curvature(self, leaf: Leaf, vector: Leaf) -> Leaf:
+    def lagged(self, leaves: Leaves, vectors: Leaves) -> Leaves:
         """Half-quadratic: the parabola that touches the rounded modulus."""
-        return self.weight / self.scale**2 * vector / _rounded(jnp.square(leaf / self.scale))
+        length = _rounded(_squared(leaves))
+        return tuple(vector / length for vector in vectors)
+
+    def lagged_diagonal(self, leaves: Leaves) -> Leaves:
+        """See `AbstractRegularizer`."""
+        return (1 / _rounded(_squared(leaves)),) * len(leaves)
+
+    def critical(self, gradient: Leaf) -> Float[Array, ""]:
+        """A value stays zero while the weight exceeds its slope."""
+        return jnp.max(jnp.abs(gradient))
 
 
 class TotalVariation(AbstractRegularizer):
     """weight Σ √(|∇x / scale|² + ε²) - ε: regions of one value with sharp borders (Rudin, Osher, Fatemi 1992).
 
-    Steps below a hundredth of the scale are smoothed like noise.
+    Several leaves share their borders. Steps below a hundredth of the scale are smoothed like noise.
 
     Example:
         >>> round(float(TotalVariation("object.delta", 1.0, 1.0)(jnp.array([0.0, 0.0, 5.0]))), 1)
         5.0
     """
 
-    where: str = eqx.field(static=True)
-    weight: float = eqx.field(static=True)
-    scale: float = eqx.field(static=True, default=0.0)
+    where: Paths = eqx.field(static=True, default="object")
+    weight: Weight = "auto"
+    scale: Scale = eqx.field(static=True, default=())
 
-    def __call__(self, leaf: Leaf) -> Float[Array, ""]:
+    def measure(self, *leaves: Leaf) -> Float[Array, ""]:
         """See `AbstractRegularizer`."""
-        squared = jnp.sum(jnp.square(differences(leaf / self.scale)), axis=0)
-        return self.weight * jnp.sum(_rounded(squared) - _CORNER)
+        return jnp.sum(_rounded(_steepness(leaves)) - _CORNER)
 
-    def curvature(self, leaf: Leaf, vector: Leaf) -> Leaf:
+    def lagged(self, leaves: Leaves, vectors: Leaves) -> Leaves:
         """Lagged diffusivity (Vogel & Oman, SIAM J. Sci. Comput. 17, 227 (1996)): ∇ᵀ (∇v / |∇x|)."""
-        squared = jnp.sum(jnp.square(differences(leaf / self.scale)), axis=0)
-        flux = differences(vector) / _rounded(squared)
-        return self.weight / self.scale**2 * _adjoint_differences(flux)
+        length = _rounded(_steepness(leaves))
+        return tuple(_adjoint_differences(differences(vector) / length) for vector in vectors)
+
+    def lagged_diagonal(self, leaves: Leaves) -> Leaves:
+        """See `AbstractRegularizer`."""
+        conductance = 1 / _rounded(_steepness(leaves))
+        total = jnp.zeros_like(conductance)
+        for axis in range(conductance.ndim):  # a voxel has a difference to the next, and one to the voxel before
+            inner = jnp.moveaxis(conductance, axis, 0)[:-1]
+            zero = jnp.zeros_like(inner[:1])
+            total = total + jnp.moveaxis(jnp.concatenate([zero, inner]) + jnp.concatenate([inner, zero]), 0, axis)
+        return (total,) * len(leaves)
+
+    def critical(self, gradient: Leaf) -> Float[Array, ""]:
+        """The largest |Σ gradient| / surface over cubes of 1, 2, 4 ... voxels."""
+        total, edge, found = gradient, 1, [jnp.zeros(())]
+        while min(total.shape) > 0:
+            surface = 2 * total.ndim * edge ** (total.ndim - 1)
+            found.append(jnp.max(jnp.abs(total)) / surface)
+            halves = tuple(n // 2 for n in total.shape)
+            cropped = total[tuple(slice(2 * n) for n in halves)]
+            pairs = [part for n in halves for part in (n, 2)]
+            total, edge = jnp.sum(cropped.reshape(pairs), axis=tuple(range(1, 2 * total.ndim, 2))), 2 * edge
+        return jnp.max(jnp.stack(found))
 
 
 _CORNER = 1e-2
@@ -125,6 +213,16 @@ _CORNER = 1e-2
 
 def _rounded(squared: Leaf) -> Leaf:
     return jnp.sqrt(squared + _CORNER**2)
+
+
+def _squared(leaves: Leaves) -> Leaf:
+    return sum((jnp.square(leaf) for leaf in leaves[1:]), jnp.square(leaves[0]))
+
+
+def _steepness(leaves: Leaves) -> Leaf:
+    """|∇x|² over all leaves."""
+    each = [jnp.sum(jnp.square(differences(leaf)), axis=0) for leaf in leaves]
+    return sum(each[1:], each[0])
 
 
 def _adjoint_differences(flux: Float[Array, "axis *shape"]) -> Leaf:

@@ -63,6 +63,7 @@ class LineDisplay(ProgressDisplay):
         write: takes each line.
         interval: seconds between lines.
         title: stands in front of each line.
+        at_most: whether it may end before.
         clock: gives the time in seconds.
 
     Example:
@@ -81,10 +82,11 @@ class LineDisplay(ProgressDisplay):
         *,
         interval: float = 10.0,
         title: str = "",
+        at_most: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._total, self._write, self._interval, self._title = total, write, interval, title
-        self._pace = _Pace(total, clock)
+        self._pace = _Pace(total, clock, at_most)
         self._written = -float("inf")
         self._pending = ""
 
@@ -112,6 +114,7 @@ class BarDisplay(ProgressDisplay):
         console: rich's console.
         title: stands in front of the bar.
         start: steps done before, where a run is resumed.
+        at_most: whether it may end before.
         clock: gives the time in seconds.
 
     Example:
@@ -128,6 +131,7 @@ class BarDisplay(ProgressDisplay):
         *,
         title: str = "",
         start: int = 0,
+        at_most: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -139,7 +143,7 @@ class BarDisplay(ProgressDisplay):
             TextColumn("{task.fields[facts]}"),
         )
         self._bar = Progress(*texts, console=console)
-        self._pace = _Pace(total, clock)
+        self._pace = _Pace(total, clock, at_most)
         self._task = self._bar.add_task(title, total=total, completed=start, facts="starting")
 
     def update(self, step: int, *, misfit: float | None = None) -> None:
@@ -163,6 +167,7 @@ def progress_display(
     console: Any = None,
     title: str = "",
     start: int = 0,
+    at_most: bool = False,
 ) -> ProgressDisplay:
     """The display that suits the place: a bar where the console is a terminal, plain lines elsewhere.
 
@@ -172,6 +177,7 @@ def progress_display(
         console: rich's console; `None` for plain lines.
         title: what is being done, short.
         start: steps done before, where a run is resumed.
+        at_most: whether it may end before.
 
     Returns:
         a display to be used as a context.
@@ -184,15 +190,15 @@ def progress_display(
         ['cone: step 3/3, misfit 0.125']
     """
     if console is not None and console.is_terminal:
-        return BarDisplay(total, console, title=title, start=start)
-    return LineDisplay(total, write, title=title)
+        return BarDisplay(total, console, title=title, start=start, at_most=at_most)
+    return LineDisplay(total, write, title=title, at_most=at_most)
 
 
 class _Pace:
     """Rate and time left from the last steps; the first one only starts the clock, since it compiles."""
 
-    def __init__(self, total: int, clock: Callable[[], float]) -> None:
-        self._total, self._clock = total, clock
+    def __init__(self, total: int, clock: Callable[[], float], at_most: bool) -> None:
+        self._total, self._clock, self._bound = total, clock, "at most " if at_most else ""
         self._marks: collections.deque[tuple[float, int]] = collections.deque(maxlen=_WINDOW)
 
     def note(self, step: int) -> float:
@@ -207,5 +213,5 @@ class _Pace:
         if last > first and done > begun:
             pace = (last - first) / (done - begun)
             found.append(f"{1 / pace:.1f} steps/s" if pace < 1 else f"{pace:.1f} s/step")
-            found.append(f"{_words.duration(pace * max(self._total - done, 0))} left")
+            found.append(f"{self._bound}{_words.duration(pace * max(self._total - done, 0))} left")
         return found

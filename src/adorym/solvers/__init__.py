@@ -12,6 +12,8 @@ from adorym.solvers._lbfgs import LBFGS as LBFGS
 from adorym.solvers._lbfgs import LBFGSState as LBFGSState
 from adorym.solvers._passes import objective_and_gradient as objective_and_gradient
 from adorym.solvers._passes import summed as summed
+from adorym.solvers._relaxation import Relaxation as Relaxation
+from adorym.solvers._relaxation import RelaxationState as RelaxationState
 from adorym.solvers._solver import AbstractSolver as AbstractSolver
 from adorym.solvers._solver import Info as Info
 from adorym.solvers._solver import Moment as Moment

@@ -18,7 +18,7 @@ from jaxtyping import Array, Float, PyTree
 from adorym.data import Feed
 from adorym.problem import Problem
 from adorym.solvers._line_search import newton_length, search
-from adorym.solvers._passes import inactive, mean_curvature, objective_and_gradient, scaled
+from adorym.solvers._passes import data_curvature, inactive, objective_and_gradient, scaled, with_penalties
 from adorym.solvers._solver import AbstractSolver, Info, Moment
 from adorym.solvers._vectors import dot
 
@@ -29,7 +29,7 @@ class ConjugateGradientState(NamedTuple):
     Attributes:
         value: objective.
         gradient: its gradient.
-        curvature: mean curvature of every leaf.
+        curvature: mean curvature of the data's part, for every leaf.
         carried: what the next direction takes over from the last one; zero restarts.
 
     Example:
@@ -79,8 +79,13 @@ class ConjugateGradient(AbstractSolver):
         params, frozen = problem.split(model)
         split = problem.project(params), frozen
         value, gradient = objective_and_gradient(problem, split, feed)
-        curvature = mean_curvature(problem, split, feed, seed=seed)
+        curvature = data_curvature(problem, split, feed, seed=seed)
         return self.blank(problem, model)._replace(value=value, gradient=gradient, curvature=curvature)
+
+    def moved(self, state: ConjugateGradientState, change: tuple[PyTree, PyTree]) -> ConjugateGradientState:
+        """See `AbstractSolver.moved`."""
+        gradient = jax.tree.map(jnp.add, state.gradient, change[1])
+        return state._replace(value=state.value + change[0], gradient=gradient)
 
     def step(
         self, problem: Problem, model: PyTree, state: ConjugateGradientState, *, feed: Feed, moment: Moment
@@ -88,25 +93,26 @@ class ConjugateGradient(AbstractSolver):
         """See `AbstractSolver.step`."""
         params, frozen = problem.split(model)
         params = problem.project(params)
-        gradient = inactive(problem, params, state.gradient, curvature=state.curvature)
-        direction = _direction(state, gradient)
+        metric = with_penalties(problem, (params, frozen), state.curvature)
+        gradient = inactive(problem, params, state.gradient, curvature=metric)
+        direction = _direction(state.carried, gradient, metric)
         length = newton_length(problem, (params, frozen), direction, gradient=gradient, feed=feed)
         start = state.value, gradient
         found = search(problem, (params, frozen), direction, start=start, length=length, feed=feed)
         if found is None:  # the direction misleads, or nothing is left to gain
             state = state._replace(carried=jax.tree.map(jnp.zeros_like, state.carried))
             return eqx.combine(params, frozen), state, Info(float(state.value), "refused")
-        after = inactive(problem, found.params, found.gradient, curvature=state.curvature)
-        carried = _carried(direction, (gradient, after), state.curvature)
+        after = inactive(problem, found.params, found.gradient, curvature=metric)
+        carried = _carried(direction, (gradient, after), metric)
         state = ConjugateGradientState(found.value, found.gradient, state.curvature, carried)
         return eqx.combine(found.params, frozen), state, Info(float(found.value), found.note)
 
 
 @jax.jit
-def _direction(state: ConjugateGradientState, gradient: PyTree) -> PyTree:
+def _direction(carried: PyTree, gradient: PyTree, metric: tuple[Array, ...]) -> PyTree:
     """Downhill, and on along the last direction as far as that does not lead uphill."""
-    downhill = jax.tree.map(jnp.negative, scaled(gradient, state.curvature, -1))
-    carried = jax.tree.map(lambda c, g: jnp.where(g == 0, 0, c), state.carried, gradient)
+    downhill = jax.tree.map(jnp.negative, scaled(gradient, metric, -1))
+    carried = jax.tree.map(lambda c, g: jnp.where(g == 0, 0, c), carried, gradient)
     both = jax.tree.map(jnp.add, downhill, carried)
     return jax.tree.map(lambda one, other: jnp.where(dot(gradient, both) < 0, one, other), both, downhill)
 

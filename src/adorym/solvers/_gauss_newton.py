@@ -1,10 +1,11 @@
 """Levenberg-Marquardt steps with matrix-free conjugate gradients over all views.
 
 Around the present model the objective is replaced by the quadratic g·p + p·(JᵀFJ + R + μD) p / 2, with F the Fisher
-information of the counts, R the regularisers' curvature and D one number per leaf, the mean diagonal of JᵀFJ (found
-with random signs). Conjugate gradients minimise it over the elements that a constraint does not hold at their bound;
-the step is projected, and accepted if the objective falls. μ follows the ratio of the real gain to the foreseen one
-(Nocedal & Wright, Numerical Optimization, chapters 4 and 10). Nothing is tuned, and no matrix is formed.
+information of the counts, R the regularisers' curvature and D the diagonal of R plus one number per leaf, the mean
+diagonal of JᵀFJ (found with random signs). Conjugate gradients minimise it over the elements that a constraint does
+not hold at their bound; the step is projected, and accepted if the objective falls. μ follows the ratio of the real
+gain to the foreseen one (Nocedal & Wright, Numerical Optimization, chapters 4 and 10). Nothing is tuned, and no matrix
+is formed.
 """
 
 from __future__ import annotations
@@ -19,13 +20,21 @@ from jaxtyping import Array, Float, PyTree
 
 from adorym.data import Feed
 from adorym.problem import Problem
-from adorym.solvers._passes import inactive, mean_curvature, objective, objective_and_gradient, scaled, summed
+from adorym.solvers._passes import (
+    data_curvature,
+    inactive,
+    objective,
+    objective_and_gradient,
+    scaled,
+    summed,
+    with_penalties,
+)
 from adorym.solvers._solver import AbstractSolver, Info, Moment
 from adorym.solvers._vectors import axpy, dot
 
 
 class GaussNewtonState(NamedTuple):
-    """Damping μ, and the mean curvature D of every leaf.
+    """Damping μ, and the mean curvature of the data for every leaf.
 
     Example:
         >>> GaussNewtonState(jnp.array(0.1), (jnp.ones(()),)).damping.item() < 1
@@ -73,7 +82,7 @@ class GaussNewton(AbstractSolver):
     def init(self, problem: Problem, model: PyTree, feed: Feed, *, seed: int) -> GaussNewtonState:
         """See `AbstractSolver.init`."""
         params, frozen = problem.split(model)
-        curvature = mean_curvature(problem, (params, frozen), feed, seed=seed)
+        curvature = data_curvature(problem, (problem.project(params), frozen), feed, seed=seed)
         return GaussNewtonState(jnp.asarray(0.01, curvature[0].dtype), tuple(curvature))
 
     def step(
@@ -83,23 +92,24 @@ class GaussNewton(AbstractSolver):
         params, frozen = problem.split(model)
         params = problem.project(params)
         value, gradient = objective_and_gradient(problem, (params, frozen), feed)
-        gradient = inactive(problem, params, gradient, curvature=state.curvature)
+        metric = with_penalties(problem, (params, frozen), state.curvature)
+        gradient = inactive(problem, params, gradient, curvature=metric)
 
         def damped(vector: PyTree) -> PyTree:
             product = summed(lambda batch: problem.gauss_newton_product(params, frozen, batch, vector=vector), feed)
             product = jax.tree.map(jnp.add, product, problem.penalty_curvature(params, frozen, vector))
-            product = axpy(state.damping, scaled(vector, state.curvature, 1), product)
+            product = axpy(state.damping, scaled(vector, metric, 1), product)
             # elements held at a bound have no gradient left, and are not moved
             return jax.tree.map(lambda h, g: jnp.where(g == 0, 0, h), product, gradient)
 
-        step, done = self._conjugate_gradients(damped, gradient, state.curvature)
+        step, done = self._conjugate_gradients(damped, gradient, metric)
         trial = problem.project(axpy(1.0, step, params))
         moved = jax.tree.map(jnp.subtract, trial, params)
         foreseen = -(dot(gradient, moved) + 0.5 * dot(moved, damped(moved)))
         gained = value - objective(problem, (trial, frozen), feed)
         ratio = float(gained / jnp.maximum(foreseen, 1e-30))
         accepted = bool(gained > 0)
-        factor = 1 / 3 if ratio > 0.75 else (4.0 if ratio < 0.25 else 1.0)
+        factor = 1 / 3 if ratio > 0.75 else (1.0 if ratio >= 0.25 else 4.0)  # not a number is no gain
         state = GaussNewtonState(jnp.clip(state.damping * factor, 1e-8, 1e8), state.curvature)
         note = f"{done} iterations, gain ratio {ratio:.2f}" + ("" if accepted else ", refused")
         kept = eqx.combine(trial if accepted else params, frozen)

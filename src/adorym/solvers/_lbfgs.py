@@ -18,7 +18,7 @@ from jaxtyping import Array, Bool, Float, PyTree
 from adorym.data import Feed
 from adorym.problem import Problem
 from adorym.solvers._line_search import newton_length, search
-from adorym.solvers._passes import inactive, mean_curvature, objective_and_gradient, scaled
+from adorym.solvers._passes import data_curvature, inactive, objective_and_gradient, scaled, with_penalties
 from adorym.solvers._solver import AbstractSolver, Info, Moment
 from adorym.solvers._vectors import axpy, dot
 
@@ -29,7 +29,7 @@ class LBFGSState(NamedTuple):
     Attributes:
         value: objective.
         gradient: its gradient.
-        curvature: mean curvature of every leaf.
+        curvature: mean curvature of the data's part, for every leaf.
         steps: the last changes of the free leaves, newest first along a leading axis; zero where there was none.
         changes: what each of them changed the gradient by.
 
@@ -84,8 +84,13 @@ class LBFGS(AbstractSolver):
         params, frozen = problem.split(model)
         split = problem.project(params), frozen
         value, gradient = objective_and_gradient(problem, split, feed)
-        curvature = mean_curvature(problem, split, feed, seed=seed)
+        curvature = data_curvature(problem, split, feed, seed=seed)
         return self.blank(problem, model)._replace(value=value, gradient=gradient, curvature=curvature)
+
+    def moved(self, state: LBFGSState, change: tuple[PyTree, PyTree]) -> LBFGSState:
+        """See `AbstractSolver.moved`."""
+        gradient = jax.tree.map(jnp.add, state.gradient, change[1])
+        return state._replace(value=state.value + change[0], gradient=gradient)
 
     def step(
         self, problem: Problem, model: PyTree, state: LBFGSState, *, feed: Feed, moment: Moment
@@ -93,8 +98,9 @@ class LBFGS(AbstractSolver):
         """See `AbstractSolver.step`."""
         params, frozen = problem.split(model)
         params = problem.project(params)
-        gradient = inactive(problem, params, state.gradient, curvature=state.curvature)
-        direction, learnt = _direction(state, gradient)
+        metric = with_penalties(problem, (params, frozen), state.curvature)
+        gradient = inactive(problem, params, state.gradient, curvature=metric)
+        direction, learnt = _direction(state, gradient, metric)
         length = jnp.ones_like(state.value)
         if not bool(learnt):
             length = newton_length(problem, (params, frozen), direction, gradient=gradient, feed=feed)
@@ -109,7 +115,7 @@ class LBFGS(AbstractSolver):
 
 
 @jax.jit
-def _direction(state: LBFGSState, gradient: PyTree) -> tuple[PyTree, Bool[Array, ""]]:
+def _direction(state: LBFGSState, gradient: PyTree, metric: tuple[Array, ...]) -> tuple[PyTree, Bool[Array, ""]]:
     """Minus the inverse second derivative times the gradient, and whether anything is known of the former."""
 
     def free(tree: PyTree) -> PyTree:
@@ -121,7 +127,7 @@ def _direction(state: LBFGSState, gradient: PyTree) -> tuple[PyTree, Bool[Array,
         useful = product > 0
         rate = jnp.where(useful, 1 / jnp.where(useful, product, 1), 0)
         share = rate * dot(step, vector)
-        stiffness = dot(change, scaled(change, state.curvature, -1))
+        stiffness = dot(change, scaled(change, metric, -1))
         return axpy(-share, change, vector), (rate, share, jnp.where(useful, product / stiffness, 0))
 
     def oldest_first(vector: PyTree, known: tuple[PyTree, PyTree, Array, Array]) -> tuple[PyTree, None]:
@@ -130,7 +136,7 @@ def _direction(state: LBFGSState, gradient: PyTree) -> tuple[PyTree, Bool[Array,
 
     vector, (rates, shares, units) = jax.lax.scan(newest_first, gradient, (state.steps, state.changes))
     unit = jnp.where(jnp.any(rates > 0), units[jnp.argmax(rates > 0)], 1)
-    vector = jax.tree.map(lambda leaf: unit * leaf, scaled(vector, state.curvature, -1))
+    vector = jax.tree.map(lambda leaf: unit * leaf, scaled(vector, metric, -1))
     vector, _ = jax.lax.scan(oldest_first, vector, (state.steps, state.changes, rates, shares), reverse=True)
     return jax.tree.map(jnp.negative, vector), jnp.any(rates > 0)
 

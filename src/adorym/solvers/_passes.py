@@ -80,6 +80,17 @@ def objective_and_gradient(
     return value, gradient
 
 
+def held_out_nll(problem: Problem, model: PyTree, feed: Feed) -> Float[Array, ""]:
+    """The objective of the frames kept back, without penalties; of those trained on where none are kept back.
+
+    Example:
+        >>> callable(held_out_nll)
+        True
+    """
+    batches = feed.sweep(held_out=bool(feed.held_out.any()))
+    return sum((problem.fit(model, batch).nll for batch in batches), jnp.zeros(()))
+
+
 def tried(problem: Problem, split: tuple[PyTree, PyTree], feed: Feed) -> tuple[Float[Array, ""], PyTree]:
     """As `objective_and_gradient`, but without a word where they are not finite: for a step that may be refused.
 
@@ -166,13 +177,13 @@ def _finite(tree: PyTree) -> Bool[Array, ""]:
     return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(tree)]))
 
 
-def mean_curvature(
+def data_curvature(
     problem: Problem, split: tuple[PyTree, PyTree], feed: Feed, *, seed: int
 ) -> tuple[Float[Array, ""], ...]:
-    """For every free leaf the mean diagonal of JᵀFJ + R, found with random signs; arguments as of `objective`.
+    """For every free leaf the mean diagonal of JᵀFJ, found with random signs; arguments as of `objective`.
 
     Example:
-        >>> callable(mean_curvature)
+        >>> callable(data_curvature)
         True
     """
     params, frozen = split
@@ -183,13 +194,33 @@ def mean_curvature(
         def kernel(batch: Batch, along: PyTree = along) -> PyTree:
             return problem.gauss_newton_product(params, frozen, batch, vector=along)
 
-        product = summed(kernel, feed)
-        product = jax.tree.map(jnp.add, product, problem.penalty_curvature(params, frozen, along))
-        curvature.append(jnp.maximum(dot(along, product) / leaf.size, _NO_CURVATURE))
+        curvature.append(jnp.maximum(dot(along, summed(kernel, feed)) / leaf.size, _NO_CURVATURE))
     return tuple(curvature)
 
 
-def scaled(tree: PyTree, curvature: tuple[Float[Array, ""], ...], power: int) -> PyTree:
+def with_penalties(
+    problem: Problem, split: tuple[PyTree, PyTree], curvature: tuple[Float[Array, ""], ...]
+) -> tuple[Array, ...]:
+    """The diagonal of the second derivative as solvers scale by it.
+
+    One number per leaf for the data, and the regularisers' own diagonal, element by element.
+
+    Example:
+        >>> callable(with_penalties)
+        True
+    """
+    if not problem.regularizers:
+        return curvature
+    diagonal = _penalty_diagonal(problem, split)
+    return tuple(c + d for c, d in zip(curvature, jax.tree.leaves(diagonal), strict=True))
+
+
+@eqx.filter_jit
+def _penalty_diagonal(problem: Problem, split: tuple[PyTree, PyTree]) -> PyTree:
+    return problem.penalty_diagonal(*split)
+
+
+def scaled(tree: PyTree, curvature: tuple[Array, ...], power: int) -> PyTree:
     """The tree with every leaf multiplied by a power of its curvature; zero for a leaf that has none.
 
     Example:
@@ -202,7 +233,7 @@ def scaled(tree: PyTree, curvature: tuple[Float[Array, ""], ...], power: int) ->
     )
 
 
-def inactive(problem: Problem, params: PyTree, gradient: PyTree, *, curvature: tuple[Float[Array, ""], ...]) -> PyTree:
+def inactive(problem: Problem, params: PyTree, gradient: PyTree, *, curvature: tuple[Array, ...]) -> PyTree:
     """The gradient without the elements that a constraint would put back where they are.
 
     Example:

@@ -82,3 +82,15 @@ class AbstractSolver(eqx.Module):
     @abc.abstractmethod
     def steps_per_epoch(self, feed: Feed) -> int:
         """How many steps see the data once."""
+
+    def posed(self, problem: Problem, state: PyTree) -> Problem:
+        """The problem with what the solver has decided in it."""
+        return problem
+
+    def finished(self, state: PyTree) -> bool:
+        """Whether nothing more is to be gained, so that a stage may end before its last step."""
+        return False
+
+    def moved(self, state: PyTree, change: tuple[PyTree, PyTree]) -> PyTree:
+        """The state after the objective and its gradient changed by so much where the model stands."""
+        return state

@@ -1,0 +1,156 @@
+"""Strength and stopping from held-out frames."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from adorym._core import JobError
+from adorym.constraints import non_negative
+from adorym.data import ArrayFrames, Dataset
+from adorym.experiment import Experiment, holography, plan_holography
+from adorym.likelihoods import Poisson
+from adorym.phantoms import cone
+from adorym.problem import Problem
+from adorym.reconstruct import Progress, Stage, Task, iterate, reached, snapshot
+from adorym.regularizers import TotalVariation
+from adorym.simulate import simulate
+from adorym.solvers import LBFGS, FirstOrder, GaussNewton, Relaxation, RelaxationState
+
+PHANTOM = cone(size=16, voxel=8e-9, energy=1e3)
+NON_NEGATIVE = (non_negative("object.delta"), non_negative("object.beta"))
+
+
+def measured(photons: float, *, views: int = 12) -> Dataset:
+    plan = plan_holography((16, 16), pixel=8e-9, energy=1e3, distances=(2e-6,), views=views, photons=photons)
+    return simulate(plan, PHANTOM.delta, PHANTOM.beta, seed=1)
+
+
+def task(dataset: Dataset, *regularizers: TotalVariation, epochs: int | str = "auto") -> Task:
+    held_out = np.zeros(dataset.frames.shape[:2], bool)
+    held_out[3::6] = True
+    problem = Problem(Poisson(), (), regularizers, NON_NEGATIVE)
+    stages = (Stage(("object",), LBFGS(), epochs),)  # type: ignore[arg-type]
+    return Task(dataset, holography(dataset, slab_voxels=8), problem, stages, held_out=held_out)
+
+
+def error(model: Experiment) -> float:
+    found, region = model.object.delta_beta()[0], reached(model)  # type: ignore[attr-defined]
+    return float(np.linalg.norm((found - PHANTOM.delta)[region]) / np.linalg.norm(PHANTOM.delta[region]))
+
+
+def last(run: Task) -> Progress:
+    progress = list(iterate(run))[-1]
+    assert progress.last
+    return progress
+
+
+@pytest.fixture(scope="module")
+def faint() -> list[Progress]:
+    return list(iterate(task(measured(2e3), TotalVariation())))
+
+
+def test_the_weight_found_is_near_the_best_there_is(faint: list[Progress]) -> None:
+    """Knowing the truth, weights a factor of three apart around the one found do not do much better."""
+    weight = float(faint[-1].problem.regularizers[0].weight)
+    others = [error(last(task(measured(2e3), TotalVariation(weight=weight * f), epochs=40)).model) for f in (0.3, 1, 3)]
+    assert error(faint[-1].model) < 1.15 * min(others)
+    assert error(faint[-1].model) < 0.9 * error(last(task(measured(2e3), epochs=60)).model)  # far from no penalty
+
+
+def test_more_photons_need_less(faint: list[Progress]) -> None:
+    """In units of the noise, which falls with the photons' root, and beyond: what is true is not held back."""
+    bright = last(task(measured(2e5), TotalVariation()))
+    both = [float(progress.problem.regularizers[0].weight) for progress in (faint[-1], bright)]
+    assert both[1] / 2e5 < both[0] / 2e3
+    assert error(bright.model) < 0.8 * error(faint[-1].model)
+
+
+def test_it_ends_by_itself_with_the_best(faint: list[Progress]) -> None:
+    end = faint[-1]
+    assert end.step < 300
+    assert isinstance(end.state, RelaxationState)
+    (stage,) = task(measured(2e3), TotalVariation()).stages
+    assert stage.solver.finished(end.state)
+    for now, best in zip(
+        jax.tree.leaves(end.problem.split(end.model)[0]), jax.tree.leaves(end.state.best_params), strict=True
+    ):
+        np.testing.assert_array_equal(now, best)
+    seen = [float(one.state.best) for one in faint]
+    assert seen[-1] == min(seen)
+    assert "the best was weight" in end.info.note
+
+
+def test_weights_only_fall(faint: list[Progress]) -> None:
+    weights = [float(one.state.weight) for one in faint]
+    assert all(after <= before for before, after in itertools.pairwise(weights))
+    assert weights[-1] < weights[0] / 4
+
+
+def test_without_an_open_weight_it_stops_early() -> None:
+    """Fitting noise, the prediction of what was kept back grows worse, long before the fit is perfect."""
+    end = last(task(measured(300.0)))
+    assert end.step < 300
+    assert error(end.model) < error(last(task(measured(300.0), epochs=150)).model)
+
+
+def test_it_goes_on_bit_by_bit(faint: list[Progress]) -> None:
+    """From a step between two looks, from one at a look, and from the last, after which nothing follows."""
+    run = task(measured(2e3), TotalVariation())
+    for index in (3, 11, len(faint) - 1):
+        left = list(iterate(run, snapshot(faint[index])))
+        assert len(left) == len(faint) - 1 - index
+        if left:
+            for one, other in zip(jax.tree.leaves(left[-1].model), jax.tree.leaves(faint[-1].model), strict=True):
+                np.testing.assert_array_equal(one, other)
+
+
+def test_every_solver_that_sweeps_can_be_relaxed() -> None:
+    dataset = measured(2e4)
+    stages = (Stage(("object",), GaussNewton(iterations=4)),)
+    run = dataclasses.replace(task(dataset, TotalVariation()), stages=stages)
+    assert isinstance(run.stages[0].solver, Relaxation)
+    assert error(last(run).model) < 0.8
+
+
+def test_steps_on_batches_are_refused_where_they_cannot_decide() -> None:
+    dataset = measured(1e4, views=6)
+    with pytest.raises(JobError, match="epochs"):
+        dataclasses.replace(task(dataset), stages=(Stage(("object",), FirstOrder()),))
+    with pytest.raises(JobError, match="weight"):
+        dataclasses.replace(task(dataset, TotalVariation()), stages=(Stage(("object",), FirstOrder(), 3),))
+    both = (Stage(("object",), FirstOrder(), 1), Stage(("object",), LBFGS()))
+    mixed = dataclasses.replace(task(dataset, TotalVariation()), stages=both)
+    assert next(iterate(mixed)).problem.regularizers[0].weight == 0  # a warm start without the penalty
+
+
+def test_the_change_of_a_weight_is_that_of_the_objective() -> None:
+    dataset = measured(1e4, views=2)
+    run = task(dataset, TotalVariation())
+    problem = dataclasses.replace(run.problem, free=("object",))
+    rng = np.random.default_rng(0)
+    model = eqx.tree_at(
+        lambda one: one.object.parametrization.delta, run.model, jnp.asarray(rng.uniform(0, 1e-4, (16, 16, 16)))
+    )
+    params, frozen = problem.split(model)
+    change, slope = problem.reweighted(params, frozen, (jnp.array(4.0), jnp.array(1.5)))
+    penalty = {weight: problem.with_weight(weight).penalty(params, frozen) for weight in (4.0, 1.5)}
+    assert float(change) == pytest.approx(float(penalty[1.5] - penalty[4.0]), rel=1e-12)
+    one = jax.grad(lambda p: problem.with_weight(1.0).penalty(p, frozen))(params)
+    for found, expected in zip(jax.tree.leaves(slope), jax.tree.leaves(one), strict=True):
+        np.testing.assert_allclose(found, -2.5 * expected, rtol=1e-10, atol=1e-12)
+
+
+def test_what_is_kept_back_alone_is_swept() -> None:
+    dataset = dataclasses.replace(measured(1e3), frames=ArrayFrames(np.ones((12, 1, 16, 16), np.float32)))
+    feed = task(dataset).feed(0)
+    views = np.concatenate([batch.views[batch.weights[:, 0] > 0] for batch in feed.sweep(held_out=True)])
+    np.testing.assert_array_equal(views, [3, 9])
+    trained = np.concatenate([batch.views[batch.weights[:, 0] > 0] for batch in feed.sweep()])
+    np.testing.assert_array_equal(trained, np.setdiff1d(np.arange(12), [3, 9]))
