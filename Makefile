@@ -25,7 +25,7 @@ demo: $(READY) ## simulate a thick cone, reconstruct it by both microscopes, wri
 
 # The examples in docstrings run as a user would run them, in 32 bits, hence apart from the tests, which run in 64.
 test: $(READY) ## run the tests and the examples in the docstrings
-	$(BIN)/python -m pytest --durations 10 $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --durations 10 $(ARGS)
 	$(BIN)/python -m pytest --doctest-modules src
 
 lint: $(READY) ## style, types and layers

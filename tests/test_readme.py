@@ -20,7 +20,6 @@ SMALLER = {
     "size=64, voxel=2e-9": "size=32, voxel=4e-9",
     "(32, 32), pixel=4e-9": "(16, 16), pixel=8e-9",
     "views=40": "views=16",
-    "epochs=10": "epochs=5",
 }
 
 
@@ -50,7 +49,7 @@ def test_the_job_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sample = adorym.phantoms.cone(size=16, voxel=4e-8, energy=5e3)
     plan = adorym.plan_holography((16, 16), pixel=4e-8, energy=5e3, distances=(2e-5,), views=6, photons=1e6)
     write_dataset("scan.h5", simulate(plan, sample.delta, sample.beta))
-    Path("job.toml").write_text(replaced(block("toml"), {"epochs = 5": "epochs = 2", "epochs = 3": "epochs = 1"}))
+    Path("job.toml").write_text(block("toml"))
     assert main(["reconstruct", "job.toml", "-o", "runs/scan", "--debug"]) == 0
     assert read_volume(Path("runs/scan/volume.zarr")).delta.max() > 0.1 * np.max(sample.delta)
     assert main(["inspect", "scan.h5"]) == 0

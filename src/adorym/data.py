@@ -127,6 +127,45 @@ class Dataset:
         return images if self.mask.all() else np.where(self.mask, images, np.float32(0))
 
 
+def held_out_frames(dataset: Dataset, every: int | Literal["auto"] = "auto") -> np.ndarray | None:
+    """Frames to be kept back from a fit, so that its prediction can be tested on them.
+
+    Args:
+        dataset: the measurement.
+        every: every how many-th view, or frame where there is one view; 0 keeps none, "auto" about eight and no more
+            than a tenth.
+
+    Returns:
+        True for frames `(view, frame)` that are kept back; `None` where "auto" finds too few to spare any.
+
+    Raises:
+        JobError: nothing would be kept back, or nothing would be left.
+
+    Example:
+        >>> frames = ArrayFrames(np.ones((60, 1, 2, 2)))
+        >>> dataset = Dataset(frames=frames, technique="tomography", regime="in focus", pixel=1e-6, energy=2e4,
+        ...     angles=np.arange(60.0), distances=np.zeros(0), mask=np.ones((2, 2), bool), weights=np.ones((60, 1)))
+        >>> int(held_out_frames(dataset).sum())
+        6
+    """
+    views, frames = dataset.frames.shape[:2]
+    kept = np.zeros((views, frames), bool)
+    count = views if views > 1 else frames
+    if every == "auto":
+        every = max(10, count // 8)
+        if count <= every:
+            return None
+    if not every:
+        return kept
+    if count <= every:
+        raise JobError(f"output.held_out is {every}, but there are {views} views of {frames} frames: give less, or 0.")
+    chosen = slice(every // 2, None, every)
+    kept[(chosen, slice(None)) if views > 1 else (slice(None), chosen)] = True
+    if not np.any(dataset.weights * ~kept):
+        raise JobError("output.held_out leaves no frame to fit: choose a larger number, or 0.")
+    return kept
+
+
 class Feed:
     """Serves a data set in batches of one shape: in a random order that only the seed and the step decide, or in full.
 

@@ -95,8 +95,10 @@ devices = 1
 [data]
 file = "{file}"
 [[stages]]
+solver = "first order"
 epochs = 3
 [[stages]]
+solver = "first order"
 free = ["object", "probe"]
 epochs = 7
 [output]

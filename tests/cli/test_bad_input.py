@@ -127,7 +127,6 @@ SETTINGS = {
     "regularizers=[{kind='l1', where='object.delta', weight=-3}]": "weight -3",
     "regularizers=[{kind='l1', where='object.delta', weight=1, scale=0}]": "scale 0",
     "stages=[{solver='first order'}]": "epochs",
-    "stages=[{solver='first order', epochs=1}]\nregularizers=[{kind='l1'}]": "weight",
     "output.held_out=1": "held_out",
     "output.held_out=50": "held_out",
     "output.evaluations=0": "evaluations",
@@ -161,6 +160,17 @@ SETTINGS = {
 def test_a_bad_job(command, tmp_path, setting):
     (tmp_path / "job.toml").write_text(HOLOGRAPHY)
     assert SETTINGS[setting] in sentence_of(command("reconstruct", "job.toml", "-o", "run", "--set", setting))
+    assert {path.name for path in tmp_path.iterdir()} == {"job.toml"}
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [("stages=[{solver='first order', epochs=1}]", "weight"), ("output.held_out=0", "held_out is 0")],
+)
+def test_a_weight_that_nothing_can_find(tmp_path, command, other, words):
+    (tmp_path / "job.toml").write_text(HOLOGRAPHY)
+    settings = ("--set", "regularizers=[{kind='l1'}]", "--set", other)
+    assert words in sentence_of(command("reconstruct", "job.toml", "-o", "run", *settings))
     assert {path.name for path in tmp_path.iterdir()} == {"job.toml"}
 
 

@@ -9,10 +9,9 @@ import pytest
 
 from adorym._core import JobError
 from adorym.cli._content import history_of
-from adorym.cli._defaults import automatic_hold_out, default_constraints, default_stages, filled, guessed_photons
+from adorym.cli._defaults import default_constraints, default_stages, filled, guessed_photons
 from adorym.cli._evaluate import Evaluator, batches_of, fit_of
-from adorym.cli._prepare import held_out_frames
-from adorym.data import ArrayFrames, Feed
+from adorym.data import ArrayFrames, Feed, held_out_frames
 from adorym.experiment import GaussianProbe, Raster, holography, plan_holography, plan_ptychography, plan_tomography
 from adorym.likelihoods import Poisson
 from adorym.problem import Problem
@@ -111,7 +110,7 @@ def test_frames_kept_back_are_measured_apart():
 
 
 def test_what_is_kept_back():
-    assert held_out_frames(data(), 0) is None
+    assert not held_out_frames(data(), 0).any()
     with pytest.raises(JobError, match="give less"):
         held_out_frames(data(), 7)
     frames = ArrayFrames(np.ones((1, 10, 4, 4)))
@@ -137,7 +136,8 @@ def test_a_penalty_is_taken_where_the_data_can_tell_its_weight():
     beam, raster = GaussianProbe(16), Raster(8.0)
     thick = plan_ptychography((16, 16), pixel=2e-9, energy=1e3, probe=beam, raster=raster, views=4)
     many, few = (plan_tomography((8, 8), pixel=1e-6, energy=2e4, views=n) for n in (60, 4))
-    assert (automatic_hold_out(many), automatic_hold_out(few)) == (10, 0)
+    assert held_out_frames(many).sum() == 6
+    assert held_out_frames(few) is None
     assert filled({}, many)["regularizers"][0]["weight"] == "auto"
     assert "regularizers" not in filled({}, few)
     assert "regularizers" not in filled({}, thick)  # steps on batches

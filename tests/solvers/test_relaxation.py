@@ -131,7 +131,7 @@ def test_steps_on_batches_are_refused_where_they_cannot_decide() -> None:
 
 
 def test_the_change_of_a_weight_is_that_of_the_objective() -> None:
-    dataset = measured(1e4, views=2)
+    dataset = measured(1e4, views=6)
     run = task(dataset, TotalVariation())
     problem = dataclasses.replace(run.problem, free=("object",))
     rng = np.random.default_rng(0)

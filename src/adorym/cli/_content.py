@@ -76,7 +76,7 @@ def _more(prepared: Prepared) -> tuple[tuple[str, str], ...]:
     job, dataset = prepared.job, prepared.task.dataset
     rows = [(name, text) for name, text in dataset.notes.items()]
     held_out = prepared.task.held_out
-    if held_out is not None:
+    if held_out is not None and held_out.any():
         rows.append(("kept back", f"{held_out.sum()} of {held_out.size} frames, to test the prediction on"))
     rows.append(("arithmetic", f"{job.precision} bits, {job.tables['devices']} devices"))
     return tuple((name[:1].upper() + name[1:], text) for name, text in rows)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from adorym.data import Dataset
+from adorym.data import Dataset, held_out_frames
 
 
 def is_volume(dataset: Dataset) -> bool:
@@ -28,7 +28,7 @@ def filled(tables: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
     tables.setdefault("stages", default_stages(dataset, tables["experiment"]))
     last = tables["stages"][-1] if tables["stages"] else {}
     left_open = last.get("solver") != "first order" and last.get("epochs", "auto") == "auto"
-    if left_open and automatic_hold_out(dataset):
+    if left_open and held_out_frames(dataset) is not None:
         tables.setdefault("regularizers", [{"kind": "total variation", "where": "object", "weight": "auto"}])
     return tables
 
@@ -65,14 +65,6 @@ def default_constraints(dataset: Dataset, experiment: dict[str, Any]) -> list[di
     leaves = {"delta beta": ("delta", "beta"), "fixed ratio": ("delta",)}
     kept = leaves.get(experiment.get("parametrization", _usual(experiment)), ())
     return [{"kind": "non-negative", "where": f"object.{leaf}"} for leaf in kept]
-
-
-def automatic_hold_out(dataset: Dataset) -> int:
-    """Every how many-th view or frame is kept back: about eight of them, and no more than a tenth; 0 for too few."""
-    views, frames = dataset.frames.shape[:2]
-    count = views if views > 1 else frames
-    every = max(10, count // 8)
-    return every if count > every else 0
 
 
 def guessed_photons(dataset: Dataset) -> float | None:

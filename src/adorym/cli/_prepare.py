@@ -6,16 +6,14 @@ import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from adorym._core import JobError
 from adorym.cli._checks import check_dataset, check_model
-from adorym.cli._defaults import automatic_hold_out, filled, guessed_photons
+from adorym.cli._defaults import filled, guessed_photons
 from adorym.cli._measure import build, check_source, measurement, truth_in, with_format
 from adorym.cli._measures import error_of
 from adorym.cli._results import result_of
 from adorym.config import Job, Output, Registries, ResolvedJob, entries, registries, resolve
-from adorym.data import Dataset
+from adorym.data import Dataset, held_out_frames
 from adorym.io import Truth
 
 if TYPE_CHECKING:
@@ -127,11 +125,12 @@ def task_of(job: ResolvedJob, known: Registries, dataset: Dataset) -> Task:
             _check_free(model, path, f"{entry.path}.free")
         stages.append(Stage(settings["free"], build(entry), settings["epochs"]))
     problem = _problem(build(likelihood), *([build(e) for e in parts[n]] for n in ("regularizers", "constraints")))
-    every = output.held_out
-    if isinstance(every, str):
-        undecided = problem.open or any(isinstance(stage.epochs, str) for stage in stages)
-        every = automatic_hold_out(dataset) if undecided else 0
-    held_out = held_out_frames(dataset, every)
+    if output.held_out == 0 and problem.open:
+        raise JobError(
+            'output.held_out is 0, but a regularizer of weight "auto" is judged by frames that are kept back: give '
+            'held_out = "auto", or the weight.'
+        )
+    held_out = None if output.held_out == "auto" else held_out_frames(dataset, output.held_out)
     task = Task(dataset, model, problem, tuple(stages), seed=job.seed, held_out=held_out)
     task.steps()  # says now, before anything is written, which batches cannot be
     return task
@@ -162,23 +161,6 @@ def _check_leaf(model: Experiment, path: str, key: str) -> None:
     if names:
         inner = names[0].removeprefix("parametrization.")
         raise JobError(f'{key}: "{path}" has several parts; name one, such as "{path}.{inner}".')
-
-
-def held_out_frames(dataset: Dataset, every: int) -> np.ndarray | None:
-    """True for frames `(view, frame)` kept back: every n-th view, or every n-th frame where there is one view."""
-    if not every:
-        return None
-    views, frames = dataset.frames.shape[:2]
-    kept = np.zeros((views, frames), bool)
-    if max(views, frames) <= every:
-        raise JobError(f"output.held_out is {every}, but there are {views} views of {frames} frames: give less, or 0.")
-    if views > 1:
-        kept[every // 2 :: every] = True
-    else:
-        kept[:, every // 2 :: every] = True
-    if not np.any(dataset.weights * ~kept):
-        raise JobError("output.held_out leaves no frame to fit: choose a larger number, or 0.")
-    return kept
 
 
 def _decisions(task: Task, job: ResolvedJob) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from jaxtyping import PyTree
 
 from adorym._core import DataError, JobError
 from adorym._core.trees import leaf_paths
-from adorym.data import Dataset, Feed
+from adorym.data import Dataset, Feed, held_out_frames
 from adorym.experiment import Experiment
 from adorym.problem import Fit, Problem
 from adorym.reconstruct._stages import Stage, with_batches, with_end, with_scales
@@ -60,7 +60,8 @@ class Task:
         problem: likelihood, regularisers and constraints; each stage says what is free.
         stages: one after the other.
         seed: of the order of the data and of all that is random.
-        held_out: True for frames that are not trained on `(view, frame)`, or `None`.
+        held_out: True for frames that are not trained on `(view, frame)`; left out, some are kept back where weights
+            or the end are left to the data.
 
     Example:
         >>> [field.name for field in dataclasses.fields(Task)][:2]
@@ -80,6 +81,10 @@ class Task:
         object.__setattr__(self, "problem", with_scales(self.problem, self.model))
         stages = (with_end(with_batches(stage, self.dataset), self.problem) for stage in self.stages)
         object.__setattr__(self, "stages", tuple(stages))
+        if self.held_out is None and (self.problem.open or any(isinstance(one.epochs, str) for one in self.stages)):
+            object.__setattr__(self, "held_out", held_out_frames(self.dataset))
+        if self.problem.open and (self.held_out is None or not self.held_out.any()):
+            raise JobError("There are too few views or frames to find the weight of a regularizer: give it a number.")
         if self.problem.open and not self.stages[-1].solver.sweeps:
             raise JobError(
                 "Steps on batches cannot find a regularizer's weight: give one, or end with a stage of l-bfgs."
