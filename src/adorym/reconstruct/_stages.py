@@ -120,7 +120,7 @@ def with_scales(problem: Problem, model: Experiment) -> Problem:
         >>> plan = plan_holography((8, 8), pixel=2e-9, energy=1e3, distances=(1e-7,), views=30)
         >>> problem = Problem(Poisson(), ("object",), regularizers=(Tikhonov("object", 1.0),))
         >>> [round(scale * 1e4, 2) for scale in with_scales(problem, holography(plan)).regularizers[0].scale]
-        [2.3, 0.23]
+        [2.3, 2.3]
     """
     decided = []
     for regularizer in problem.regularizers:
