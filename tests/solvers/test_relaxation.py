@@ -111,6 +111,16 @@ def test_it_goes_on_bit_by_bit(faint: list[Progress]) -> None:
                 np.testing.assert_array_equal(one, other)
 
 
+def test_an_end_by_number_has_the_best_too(faint: list[Progress]) -> None:
+    """Cut off where the last look was no gain, the run still gives the best, and the weight that it had."""
+    looks = [one for one in faint if "held out" in one.info.note]
+    gone_by = looks[-2]  # the first look without a gain: the run has one more to go
+    assert float(gone_by.state.worse) == 1
+    end = last(task(measured(2e3), TotalVariation(), epochs=gone_by.step))
+    assert float(end.problem.regularizers[0].weight) == float(gone_by.state.best_weight)
+    assert error(end.model) == pytest.approx(error(faint[-1].model), rel=1e-6)
+
+
 def test_every_solver_that_sweeps_can_be_relaxed() -> None:
     dataset = measured(2e4)
     stages = (Stage(("object",), GaussNewton(iterations=4)),)

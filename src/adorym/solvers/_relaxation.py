@@ -9,7 +9,7 @@ predicted them best is the result. Where no weight is left open the same rule is
 The first weight is the one at which something appears at all. With u the gradient of the data's objective where
 nothing is known yet, in units of the scale, total variation keeps a block of voxels flat while its weight exceeds
 |Σ u| over the block divided by the block's surface (Meyer, Oscillating Patterns in Image Processing, 2001): the
-largest such ratio over blocks of all sizes is where the way begins.
+way begins at an eighth of the largest such ratio over blocks of all sizes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from adorym.solvers._lbfgs import LBFGS
 from adorym.solvers._passes import held_out_nll, inactive, objective_and_gradient
 from adorym.solvers._solver import AbstractSolver, Info, Moment
 
-_MUCH = 0.9
+_BELOW = 8  # the critical weight is that of the one block that asks loudest
+_MUCH = 0.9  # of what an empty sample leaves unexplained
 
 
 class RelaxationState(NamedTuple):
@@ -111,7 +112,7 @@ class Relaxation(AbstractSolver):
         if problem.open:
             _, gradient = objective_and_gradient(problem.with_weight(0.0), (params, frozen), feed)
             ones = tuple(jnp.full((), 1e30) for _ in jax.tree.leaves(params))  # an infinitely small step is tried
-            weight = problem.critical_weight(inactive(problem, params, gradient, curvature=ones), frozen) / 8
+            weight = problem.critical_weight(inactive(problem, params, gradient, curvature=ones), frozen) / _BELOW
         model = eqx.combine(params, frozen)
         inner = self.solver.init(problem.with_weight(weight), model, feed, seed=seed)
         empty = held_out_nll(problem, model, feed)
@@ -132,13 +133,14 @@ class Relaxation(AbstractSolver):
         now = problem.with_weight(state.weight)
         model, inner, info = self.solver.step(now, model, state.inner, feed=feed, moment=moment)
         state = state._replace(inner=inner, taken=state.taken + 1)
-        if int(state.taken) == self.steps or moment.step + 1 == moment.steps:
-            model, state, found = self._look(problem, model, state, feed=feed)
+        end = moment.step + 1 == moment.steps
+        if int(state.taken) == self.steps or end:
+            model, state, found = self._look(problem, model, state, feed=feed, end=end)
             info = Info(info.value, f"{info.note}, {found}")
         return model, state, info
 
     def _look(
-        self, problem: Problem, model: PyTree, state: RelaxationState, *, feed: Feed
+        self, problem: Problem, model: PyTree, state: RelaxationState, *, feed: Feed, end: bool
     ) -> tuple[PyTree, RelaxationState, str]:
         """Judges the present weight by the held-out frames and goes on to the next, or back to the best."""
         params, frozen = problem.split(model)
@@ -147,7 +149,8 @@ class Relaxation(AbstractSolver):
         worth = bool(value < state.best - self.gain * jnp.abs(state.best)) or not bool(jnp.isfinite(state.best))
         if bool(value < state.best):
             state = state._replace(best=value, best_weight=state.weight, best_params=params)
-        state = state._replace(worse=jnp.where(worth, 0, state.worse + 1).astype(jnp.int32))
+        worse = jnp.full_like(state.worse, self.patience) if end else jnp.where(worth, 0, state.worse + 1)
+        state = state._replace(worse=worse.astype(jnp.int32))
         if self.finished(state):
             note += f"; the best was weight {float(state.best_weight):.3g}"
             return eqx.combine(state.best_params, frozen), state, note
