@@ -114,25 +114,40 @@ def swept(case, error):
 
 
 def invented(setting):
-    """Best at a rate of 1 and a weight of 0.1, Gauss-Newton better, the second leaf better with less."""
+    """Best at a rate of 1 and a weight of 0.1, longer runs and L-BFGS better, the leaves apart better still."""
     from math import log10
 
-    error = 0.3 + 0.05 * abs(log10(setting.get("rate", 1.0)))
-    error += 0.1 * abs(log10(setting.get("weight", 1e3)) + 1) - 0.01 * (setting.get("ratio") == 0.1)
-    return error - 0.1 * (setting["solver"] == "gauss-newton")
+    error = 0.3 + 0.05 * abs(log10(setting.get("rate", 1.0))) - 0.01 * setting.get("horizon", 0)
+    error += 0.1 * abs(log10(setting.get("weight", 1e3)) + 1) - 0.01 * setting.get("apart", False)
+    return error - 0.1 * (setting["solver"] == "l-bfgs")
 
 
 def test_a_sweep_finds_the_best_beyond_its_first_values():
     case = CASES["holography-1e3"]
     rows = swept(case, invented)
-    rates = [one["setting"]["rate"] for one in rows if one["sweep"] == "adam"]
-    assert rates == [0.1, 0.3, 0.95, 3.0, 0.95]
-    weights = [one["setting"].get("weight") for one in rows if one["setting"]["solver"] == "gauss-newton"]
-    assert weights[:7] == [None, 1.0, 10.0, 0.1, 0.01, 0.032, 0.32]
-    assert oracle(rows)[1] == {"solver": "gauss-newton", "weight": 0.1, "ratio": 0.1}
+    adam = [one["setting"] for one in rows if one["sweep"] == "adam"]
+    assert [(one["rate"], one["horizon"]) for one in adam] == [
+        (0.1, 0.1), (0.32, 0.1), (1.0, 0.1), (3.2, 0.1), (1.0, 0.3), (1.0, 1.0)
+    ]  # fmt: skip
+    weights = [one["setting"]["weight"] for one in rows if one["setting"]["solver"] == "l-bfgs"]
+    assert weights == [3.0, 10.0, 0.95, 0.3, 0.095, 0.03, 0.095]
+    assert oracle(rows)[1] == {"solver": "l-bfgs", "weight": 0.095, "apart": True}
     last = [one["setting"] for one in rows if one["sweep"] == "oracle" and one["setting"]["solver"] == "first order"]
-    assert last == [{"solver": "first order", "rate": 0.95, "horizon": 1.0, "weight": 0.1}]  # no better, so no more
+    assert last == [{"solver": "first order", "rate": 1.0, "horizon": 0.3, "weight": 0.095}]
     assert all(complete(case, PLAN, rows, sweep) for sweep in SWEEPS)
+
+
+def test_longer_runs_of_adam_are_tried_while_they_help():
+    rows = []
+    while (setting := pending(CASES["holography-1e3"], PLAN, rows, "adam")) is not None:
+        rows.append(row("adam", [(1.0, invented({**setting, "horizon": -setting["horizon"]}))], **setting))
+    assert [one["setting"]["horizon"] for one in rows][-2:] == [0.1, 0.3]  # no better, so no more
+
+
+def test_without_noise_no_weight_is_tried_too_and_without_weights_only_adam():
+    rows = swept(CASES["holography-noise-free"], invented)
+    assert next(one["setting"] for one in rows if one["sweep"] == "oracle") == {"solver": "l-bfgs"}
+    assert {one["sweep"] for one in swept(CASES["stall"], invented)} == {"adam"}
 
 
 def test_a_sweep_goes_on_where_it_stood():
@@ -148,7 +163,7 @@ def test_a_sweep_goes_on_where_it_stood():
 
 def test_runs_that_failed_are_not_run_again():
     case = CASES["stall"]
-    rows = [row("adam", [], solver="first order", rate=rate, horizon=1.0) for rate in (0.1, 0.3)]
+    rows = [row("adam", [], solver="first order", rate=rate, horizon=0.1) for rate in (0.1, 0.32)]
     assert pending(case, PLAN, rows, "adam")["rate"] == 0.032
     assert pending(case, PLAN, [], "oracle") is None
     assert not complete(case, PLAN, [], "oracle")
@@ -159,12 +174,13 @@ def test_settings_are_jobs(name, tmp_path, monkeypatch):
     case = CASES[name]
     monkeypatch.setattr("benchmarks.quality.cases.RUNS", tmp_path)
     for setting, epochs in (
-        ({"solver": "gauss-newton", "weight": 10.0, "ratio": 0.1}, 1000),
+        ({"solver": "l-bfgs", "weight": 10.0, "apart": True}, 1000),
+        ({"solver": "l-bfgs", "weight": 10.0}, 1000),
         ({"solver": "first order", "rate": 0.3, "horizon": 0.5}, 23),
     ):
         tables = {**case.tables, **stage_tables(case, setting, epochs=epochs)}
         job, _ = checked(Job(tables, tmp_path))
-        assert len(job.tables["regularizers"]) == (2 if "weight" in setting else 0)
+        assert len(job.tables["regularizers"]) == ("weight" in setting) + setting.get("apart", False)
     file = tmp_path / name / f"data-{case.data}.h5"
     file.parent.mkdir()
     file.touch()

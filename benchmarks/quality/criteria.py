@@ -120,7 +120,7 @@ def _below(result: dict[str, Any] | None, limit: float) -> Verdict:
 def in_words(setting: dict[str, Any]) -> str:
     """A setting for people."""
     words = [setting["solver"]]
-    for name, text in (("rate", "rate {:g}"), ("weight", "weight {:g}"), ("ratio", "second leaf × {:g}")):
+    for name, text in (("rate", "rate {:g}"), ("weight", "weight {:g}"), ("apart", "leaves apart")):
         if name in setting:
             words.append(text.format(setting[name]))
     return ", ".join(words)

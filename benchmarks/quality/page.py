@@ -17,7 +17,7 @@ _INTRODUCTION = """\
 
 The jobs in `benchmarks/quality/cases/` say what is measured and nothing about how to reconstruct it: no weights, no
 steps, no iteration counts. `make quality` reconstructs each with the defaults and compares the result with tables that
-`make quality-oracle` made knowing the truth: Adam over a sweep of rates, and Gauss-Newton and first-order steps over
+`make quality-oracle` made knowing the truth: Adam over a sweep of rates, and L-BFGS and first-order steps over
 weights of total variation, each run stopped at its best moment. `make quality-quick` does the same with smaller cases.
 
 - **No tuning**: the default's error is at most 1.15 times the best of the table; without noise, of the best that any

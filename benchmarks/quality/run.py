@@ -26,7 +26,7 @@ from adorym.io._atomic import write_atomic
 
 CONSOLE = Console(highlight=False)
 _ENDLESS = 10**6
-_PATIENCE = 2.0
+_PATIENCE = 1.5
 _SPARE = 0.92
 """Part of the budget that the steps of a first-order run are planned for; looking at itself takes the rest."""
 
@@ -77,7 +77,7 @@ def pace(case: Case, *, budget: float) -> dict[str, float]:
     setting = {"solver": "first order", "rate": 1e-6}
     tables = case.reconstruction(case.simulated())
     tables |= {**stage_tables(case, setting, epochs=_ENDLESS), "output": {"held_out": 0, "evaluations": 1}}
-    ended = run_job(tables, case.folder / "sweep", budget=min(90.0, max(20.0, budget / 3)))
+    ended = run_job(tables, case.folder / "sweep", budget=min(45.0, max(20.0, budget / 3)))
     steps = [record for record in ended.records if record.get("step")]
     if len(steps) < 2:
         raise SystemExit(f"{case.name}: too slow to measure its pace in {ended.seconds:.0f} s ({ended.how}).")

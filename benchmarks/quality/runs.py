@@ -23,7 +23,7 @@ from typing import Any
 from benchmarks.quality.cases import COMMAND, ROOT, write_job
 
 POLL = 2.0
-GRACE = 60.0
+GRACE = 30.0
 POINTS = 60
 
 Curve = list[tuple[float, float]]

@@ -1,8 +1,8 @@
 """Which settings are tried: the next one follows from what those before it reached.
 
 A setting is a small dictionary: solver, rate and horizon of first-order steps (the part of the budget over which the
-rate decays), weight of the total variation and the ratio of the second leaf's weight to the first's. When to stop needs
-no sweep: a run's error is measured all along, and its best is what counts.
+rate decays), weight of the total variation and whether it acts on the object's leaves apart. When to stop needs no
+sweep: a run's error is measured all along, and its best is what counts.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Best = Callable[[Setting], float | None]
 SWEEPS = ("adam", "oracle")
 _FARTHER = 4
 _HALF = 10**0.5
-_FIRST, _SECOND = "first order", "gauss-newton"
+_FIRST, _SWEEPING = "first order", "l-bfgs"
 
 
 def pending(case: Case, plan: dict[str, Any], rows: list[dict[str, Any]], purpose: str) -> Setting | None:
@@ -58,61 +58,50 @@ def budget_of(case: Case, plan: dict[str, Any], purpose: str) -> float:
 
 
 def _adam(plan: dict[str, Any], best: Best) -> Iterator[Setting]:
-    grid = plan["sweep"]
+    """Rates over the shortest horizon, then the best of them over longer ones while that helps."""
+    rates, (shortest, *longer) = plan["sweep"]["rates"], plan["sweep"]["horizons"]
     found: list[Setting] = []
-    for rate in _line(grid["rates"], lambda value: best(_first_order(value)), factor=_HALF):
-        found.append(_first_order(rate))
+    for rate in _line(rates, lambda value: best(_first_order(value, shortest))):
+        found.append(_first_order(rate, shortest))
         yield found[-1]
     chosen = _least(found, best)
-    for horizon in grid["horizons"]:
-        yield {**chosen, "horizon": horizon}
+    for horizon in longer:
+        trial = {**chosen, "horizon": horizon}
+        yield trial
+        if _least([chosen, trial], best) != trial:
+            return
+        chosen = trial
 
 
 def _oracle(case: Case, plan: dict[str, Any], best: Best, *, rate: float) -> Iterator[Setting]:
-    grid, found = plan["sweep"], []
-    for solver in case.family["solvers"]:
-        base = {"solver": _SECOND} if solver == _SECOND else _first_order(rate)
-        own = []
-
-        def weighted(weight: float, base: Setting = base) -> Setting:
-            return {**base, "weight": _round(weight)}
-
-        if not found:
-            if solver == _SECOND:  # first-order steps without a weight are Adam's
-                yield base
-            for weight in _line(grid["weights"], lambda value, of=weighted: best(of(value)), factor=10.0):
-                own.append(weighted(weight))
-                yield own[-1]
-            centre = _least(own, best)["weight"]
-        else:
-            centre = _least(found, best)["weight"]
-            own.append(weighted(centre))
-            yield own[-1]
-        if _least([*found, *own], best) in own:
-            for weight in (centre / _HALF, centre * _HALF):
-                own.append(weighted(weight))
-                yield own[-1]
-        found += own
-    if found:
-        chosen = _least(found, best)
-        for ratio in grid["ratios"]:
-            yield {**chosen, "ratio": ratio}
+    """Weights of joint total variation, then at the best one the leaves apart, and first-order steps."""
+    base: Setting = {"solver": _SWEEPING}
+    if not case.family["weights"]:
+        return
+    found = [base] if case.noise_free else []
+    yield from found
+    for weight in _line(case.family["weights"], lambda value: best({**base, "weight": _round(value)})):
+        found.append({**base, "weight": _round(weight)})
+        yield found[-1]
+    chosen = _least([one for one in found if "weight" in one], best)
+    yield {**chosen, "apart": True}
+    yield {**_first_order(rate, plan["sweep"]["horizons"][-2]), "weight": chosen["weight"]}
 
 
-def _line(values: list[float], best: Callable[[float], float | None], *, factor: float) -> Iterator[float]:
+def _line(values: list[float], best: Callable[[float], float | None]) -> Iterator[float]:
     """The values, then farther ones as long as the best lies at an end; the caller runs each before asking on."""
-    tried = list(values)
+    tried = [_round(value) for value in values]
     yield from tried
     for _ in range(_FARTHER):
         chosen = min(tried, key=lambda value: _or_infinite(best(value)))
         if chosen not in (min(tried), max(tried)):
             return
-        tried.append(_round(chosen * factor if chosen == max(tried) else chosen / factor))
+        tried.append(_round(chosen * _HALF if chosen == max(tried) else chosen / _HALF))
         yield tried[-1]
 
 
-def _first_order(rate: float) -> Setting:
-    return {"solver": _FIRST, "rate": _round(rate), "horizon": 1.0}
+def _first_order(rate: float, horizon: float) -> Setting:
+    return {"solver": _FIRST, "rate": _round(rate), "horizon": horizon}
 
 
 def _least(settings: list[Setting], best: Best) -> Setting:
@@ -133,11 +122,6 @@ def stage_tables(case: Case, setting: Setting, *, epochs: int) -> dict[str, Any]
     stage = {"solver": setting["solver"], "free": case.family["free"], "epochs": epochs}
     if "rate" in setting:
         stage["rate"] = setting["rate"]
-    weights = [setting["weight"], setting["weight"] * setting.get("ratio", 1.0)] if "weight" in setting else []
-    leaves = case.family["leaves"]
-    regularizers = [
-        {"kind": "total variation", "where": leaf, "weight": weight}
-        for leaf, weight in zip(leaves, weights or [0.0] * len(leaves), strict=True)
-        if weight
-    ]
-    return {"regularizers": regularizers, "stages": [stage]}
+    places = case.family["leaves"] if setting.get("apart") else ["object"]
+    weighted = [{"kind": "total variation", "where": place, "weight": setting.get("weight")} for place in places]
+    return {"regularizers": weighted if "weight" in setting else [], "stages": [stage]}
