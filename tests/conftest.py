@@ -9,6 +9,11 @@ from pathlib import Path
 if "PYTEST_XDIST_WORKER" in os.environ:  # each worker keeps to one core; JAX reads this when it starts
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
 
+# What was compiled is kept in the project, not in the user's cache; JAX reads this when it starts.
+os.environ.setdefault(
+    "JAX_COMPILATION_CACHE_DIR", str(Path(__file__).resolve().parents[1] / ".pytest_cache" / "compiled")
+)
+
 import hypothesis
 import jax
 import pytest

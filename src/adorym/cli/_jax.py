@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
+import platform
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 from adorym._core import JobError
+
+_MONTH = 30 * 86400
 
 
 @contextlib.contextmanager
@@ -25,6 +31,7 @@ def prepared_jax(precision: int, devices: int) -> Iterator[int]:
     """
     import jax
 
+    _keep_compiled()
     with contextlib.suppress(RuntimeError):  # JAX has started already, and has the devices that it has
         jax.config.update("jax_num_cpu_devices", devices or _cores())
     with jax.enable_x64(precision == 64):
@@ -34,6 +41,35 @@ def prepared_jax(precision: int, devices: int) -> Iterator[int]:
                 f"devices is {devices}, but this process has {found}: set devices = 0 in the job to use what there is."
             )
         yield found
+
+
+def _keep_compiled() -> None:
+    """Has JAX keep what it compiles for the next run, in the user's cache, unless JAX_COMPILATION_CACHE_DIR says where.
+
+    Machines that share a home but not their kind of processor keep it apart. What has not been used for a month is
+    thrown away. `JAX_ENABLE_COMPILATION_CACHE=false` keeps nothing.
+    """
+    import jax
+
+    if jax.config.jax_compilation_cache_dir:
+        return
+    with contextlib.suppress(OSError, RuntimeError):
+        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        folder = home / "adorym" / f"compiled-{_processor()}"
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in folder.iterdir():
+            if time.time() - max(file.stat().st_atime, file.stat().st_mtime) > _MONTH:
+                file.unlink()
+        jax.config.update("jax_compilation_cache_dir", str(folder))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+
+
+def _processor() -> str:
+    """A short name for what the processor can do."""
+    told = [platform.machine(), platform.processor()]
+    with contextlib.suppress(OSError), Path("/proc/cpuinfo").open(encoding="utf-8") as lines:
+        told += [next((line for line in lines if line.startswith(("flags", "Features"))), "")]
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:12]
 
 
 def _cores() -> int:

@@ -1,0 +1,50 @@
+"""What was compiled is kept for the next run, where the user or the system says."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import jax
+import pytest
+
+from adorym.cli._jax import prepared_jax
+
+
+@pytest.fixture
+def no_folder(monkeypatch, tmp_path):
+    """JAX as it starts where nobody has chosen a folder."""
+    before = jax.config.jax_compilation_cache_dir
+    least = jax.config.jax_persistent_cache_min_compile_time_secs
+    jax.config.update("jax_compilation_cache_dir", None)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    yield tmp_path
+    jax.config.update("jax_compilation_cache_dir", before)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", least)
+
+
+def test_it_lies_in_the_users_cache_and_old_parts_are_thrown_away(no_folder):
+    with prepared_jax(64, 0):
+        chosen = jax.config.jax_compilation_cache_dir
+    (folder,) = (no_folder / "adorym").iterdir()
+    assert chosen == str(folder)
+    for name, days in (("old", 40), ("new", 5)):
+        (folder / name).touch()
+        os.utime(folder / name, (time.time() - days * 86400,) * 2)
+    jax.config.update("jax_compilation_cache_dir", None)
+    with prepared_jax(64, 0):
+        assert [file.name for file in folder.iterdir()] == ["new"]
+
+
+def test_a_folder_that_was_chosen_stays(no_folder):
+    jax.config.update("jax_compilation_cache_dir", str(no_folder / "mine"))
+    with prepared_jax(64, 0):
+        assert jax.config.jax_compilation_cache_dir == str(no_folder / "mine")
+    assert not (no_folder / "adorym").exists()
+
+
+def test_a_home_that_cannot_be_written_is_no_error(no_folder, monkeypatch):
+    (no_folder / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(no_folder / "file"))
+    with prepared_jax(64, 0):
+        assert jax.config.jax_compilation_cache_dir is None
