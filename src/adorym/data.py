@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from adorym._core import Batch, DataError, JobError
+from adorym._core import Batch, DataError, JobError, SamplingError
 
 Technique = Literal["holography", "ptychography", "tomography", "cdi"]
 Regime = Literal["in focus", "near field", "far field"]
@@ -58,6 +58,37 @@ class ArrayFrames(FrameSource):
     def read(self, view: int, frames: np.ndarray) -> np.ndarray:
         """See `FrameSource.read`."""
         return np.asarray(self.array[view, frames], dtype=np.float32)
+
+
+class CoarserFrames(FrameSource):
+    """Frames with fewer pixels: added up in squares, or in the far field cut out about the zero frequency.
+
+    Args:
+        frames: the frames themselves, whose sides the factor divides.
+        factor: by how much their sides shrink.
+        cut: whether the middle is cut out.
+
+    Example:
+        >>> CoarserFrames(ArrayFrames(np.ones((1, 1, 4, 4))), 2, cut=False).read(0, np.array([0])).tolist()
+        [[[4.0, 4.0], [4.0, 4.0]]]
+    """
+
+    def __init__(self, frames: FrameSource, factor: int, *, cut: bool) -> None:
+        self._frames, self._factor, self._cut = frames, factor, cut
+        self.shape = (*frames.shape[:2], frames.shape[2] // factor, frames.shape[3] // factor)
+
+    def read(self, view: int, frames: np.ndarray) -> np.ndarray:
+        """See `FrameSource.read`."""
+        return _coarser(self._frames.read(view, frames), self._factor, cut=self._cut)
+
+
+def _coarser(images: np.ndarray, factor: int, *, cut: bool) -> np.ndarray:
+    """Images `(..., y, x)` with sides smaller by a factor."""
+    ny, nx = (n // factor for n in images.shape[-2:])
+    if cut:
+        top, left = (n // 2 - m // 2 for n, m in zip(images.shape[-2:], (ny, nx), strict=True))
+        return images[..., top : top + ny, left : left + nx]
+    return images.reshape(*images.shape[:-2], ny, factor, nx, factor).sum((-3, -1))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -125,6 +156,46 @@ class Dataset:
         """The given frames of one view `(len(frames), y, x)`, 0 where nothing is measured, whatever is stored there."""
         images = self.frames.read(view, frames)
         return images if self.mask.all() else np.where(self.mask, images, np.float32(0))
+
+    def binned(self, factor: int) -> Dataset:
+        """What a coarser measurement of the same sample would have shown.
+
+        The pixel at the sample grows by the factor: counts are added up in squares of pixels, and in the far field,
+        where fine detail is recorded at large angles, the middle of the frames is kept. A square with a pixel that is
+        not measured is not measured. The probe, if there is one, is left out: it is the model's to make coarser.
+
+        Raises:
+            SamplingError: the factor does not divide the sides of the frames.
+        """
+        ny, nx = self.frames.shape[2:]
+        if ny % factor or nx % factor:
+            raise SamplingError(
+                f"Frames of {ny} x {nx} pixels cannot be binned by {factor}, which does not divide both."
+            )
+        cut = self.regime == "far field"
+        added = None if self.photons is None else self.photons * (1 if self.positions is not None or cut else factor**2)
+
+        def of(image: np.ndarray | None) -> np.ndarray | None:
+            return None if image is None else _coarser(image, factor, cut=cut)
+
+        lost = _coarser(~self.mask, factor, cut=cut) > 0
+        return dataclasses.replace(
+            self,
+            frames=CoarserFrames(self.frames, factor, cut=cut),
+            pixel=self.pixel * factor,
+            mask=~lost,
+            photons=added,
+            flat=of(self.flat),
+            dark=of(self.dark),
+            probe=None,
+            axis_offset=self.axis_offset / factor,
+        )
+
+    def thinned(self, keep: int, spared: np.ndarray) -> Dataset:
+        """Every `keep`-th view only, and the frames that are spared `(view, frame)`; others get the weight 0."""
+        chosen = np.zeros(self.weights.shape, bool)
+        chosen[np.flatnonzero((self.weights * ~spared).any(axis=1))[:: max(1, keep)]] = True
+        return dataclasses.replace(self, weights=self.weights * (chosen | spared))
 
 
 def held_out_frames(dataset: Dataset, every: int | Literal["auto"] = "auto") -> np.ndarray | None:

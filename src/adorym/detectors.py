@@ -8,6 +8,8 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from adorym._core import SamplingError
+from adorym._core.fourier import crop_frequencies
 from adorym.waves import Wave
 
 
@@ -22,6 +24,10 @@ class AbstractDetector(eqx.Module):
     @abc.abstractmethod
     def record(self, wave: Wave) -> Float[Array, "frame y x"]:
         """Expected counts from waves `(frame, mode, y, x)`."""
+
+    def binned(self, factor: int, *, cut: bool) -> AbstractDetector:
+        """A detector with fewer pixels: added up in squares of `factor`, or the middle ones of the far field alone."""
+        raise SamplingError(f"{type(self).__name__} has no coarser form.")
 
 
 class Detector(AbstractDetector):
@@ -55,3 +61,19 @@ class Detector(AbstractDetector):
             b = self.binning
             photons = photons.reshape(frames, ny // b, b, nx // b, b).sum((2, 4))
         return self.gain * photons + self.background
+
+    def binned(self, factor: int, *, cut: bool) -> Detector:
+        """See `AbstractDetector.binned`."""
+        if self.binning > 1:
+            raise SamplingError(f"A detector that adds up {self.binning} pixels of the wave has no coarser form.")
+        squares = (factor, factor)
+
+        def of(image: Array, unit: int) -> Array:
+            if image.ndim == 0:
+                return image * (1 if cut else unit)
+            if cut:
+                return crop_frequencies(image, (image.shape[-2] // factor, image.shape[-1] // factor))
+            pairs = [part for n, f in zip(image.shape, squares, strict=True) for part in (n // f, f)]
+            return image.reshape(pairs).sum((1, 3)) * (unit / factor**2)
+
+        return Detector(of(self.gain, 1), of(self.background, factor**2))

@@ -81,3 +81,8 @@ class Geometry(eqx.Module):
         corner = self.positions[view, frames] + self.position_offset[view, frames] + centre
         whole = jax.lax.stop_gradient(jnp.round(corner))
         return Placement(whole.astype(jnp.int32), corner - whole)
+
+    def binned(self, factor: int) -> Geometry:
+        """The same scan, for pixels larger by a factor."""
+        axis, places, moved = (part / factor for part in (self.axis_offset, self.positions, self.position_offset))
+        return Geometry(self.angles, axis, places, moved)

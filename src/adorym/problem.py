@@ -130,15 +130,21 @@ class Problem(eqx.Module):
         """By how much the objective and its gradient change from one open weight to another."""
         return _reweighted(self, (params, frozen), weights)
 
-    def critical_weight(self, gradient: PyTree, frozen: PyTree) -> Float[Array, ""]:
-        """The weight at which open regularisers hold back all that a gradient of the data asks for."""
-        model = eqx.combine(gradient, frozen)
-        found = [jnp.zeros(())]
+    def noise_weight(self, params: PyTree, frozen: PyTree, curvature: tuple[Array, ...]) -> Float[Array, ""]:
+        """The weight at which open regularisers pull at an element as much as its noise does.
+
+        Args:
+            params: free leaves.
+            frozen: the rest.
+            curvature: mean curvature of the data for every free leaf, which is the variance of its gradient.
+        """
+        variance = jax.tree.unflatten(jax.tree.structure(params), curvature)
+        model, found = eqx.combine(params, frozen), [jnp.zeros(())]
         for regularizer in self.regularizers:
             if isinstance(regularizer.weight, str):
-                paths = [path for path in array_paths(model, regularizer.where) if resolve(gradient, path) is not None]
-                scale = dict(zip(array_paths(model, regularizer.where), regularizer.scales, strict=True))
-                found += [regularizer.critical(scale[path] * resolve(gradient, path)) for path in paths]
+                paths = array_paths(model, regularizer.where)
+                of = [(scale, resolve(variance, path)) for scale, path in zip(regularizer.scales, paths, strict=True)]
+                found += [scale * jnp.sqrt(value) for scale, value in of if value is not None]
         return jnp.max(jnp.stack(found))
 
     def project(self, params: PyTree) -> PyTree:

@@ -50,6 +50,17 @@ def centre_frequencies(frames: Num[Array, "*batch y x"]) -> Num[Array, "*batch y
     return jnp.fft.fftshift(frames, axes=(-2, -1))
 
 
+def crop_frequencies(field: Array, shape: tuple[int, int]) -> Array:
+    """The middle of the last two axes about the index N//2.
+
+    Example:
+        >>> crop_frequencies(jnp.arange(4.0)[None], (1, 3)).tolist()
+        [[1.0, 2.0, 3.0]]
+    """
+    top, left = (n // 2 - m // 2 for n, m in zip(field.shape[-2:], shape, strict=True))
+    return field[..., top : top + shape[0], left : left + shape[1]]
+
+
 def smooth_size(minimum: int) -> int:
     """The smallest even size of at least `minimum` whose only prime factors are 2, 3 and 5: what every FFT likes.
 

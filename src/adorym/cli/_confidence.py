@@ -139,7 +139,10 @@ def _halves(prepared: Prepared, asked: Interruption) -> list[Experiment]:
         task = task_of(prepared.job, known, half)
         model = task.model
         display = progress_display(
-            sum(task.steps()), note, console=console(errors=True), title=f"half {number} of the data"
+            sum(leg.steps for leg in task.legs()),
+            note,
+            console=console(errors=True),
+            title=f"half {number} of the data",
         )
         with display:
             for progress in iterate(task):

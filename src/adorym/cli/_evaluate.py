@@ -22,6 +22,9 @@ _COST = 0.1
 _PASS, _MANY_PASSES = 3.5, 20.0
 """Work of an epoch in units of one evaluation: with gradients, and where a solver goes over the data many times."""
 
+_USUAL = 40
+"""Steps that a level usually has where the data decide its end."""
+
 _MEMORY = 1 << 30
 
 _SUMS = ("nll", "misfit", "counts", "chi_squared", "pixels")
@@ -46,19 +49,24 @@ class Evaluator:
         from adorym.solvers import GaussNewton
 
         self.task, self.error = task, error
-        total = sum(task.steps())
-        count = min(evaluations, total)
-        self.steps = frozenset(round(total * (i + 1) / count) for i in range(count))
-        many = [isinstance(stage.solver, GaussNewton) for stage in task.stages]
-        work = [_MANY_PASSES if each else _PASS for each in many]
-        passes = sum(stage.most_epochs * each for stage, each in zip(task.stages, work, strict=True))
-        share = min(1.0, _COST * passes / count)
+        legs = [(task.stages[leg.stage], leg) for leg in task.legs()]
+        expected = [min(leg.steps, _USUAL) if isinstance(stage.epochs, str) else leg.steps for stage, leg in legs]
+        self._every = max(1.0, sum(expected) / evaluations)
+        passes = 0.0
+        for (stage, leg), steps in zip(legs, expected, strict=True):
+            each = _MANY_PASSES if isinstance(stage.solver, GaussNewton) else _PASS
+            passes += each * stage.most_epochs * steps / leg.steps / leg.factor**4
+        share = min(1.0, _COST * passes / min(evaluations, sum(expected)))
         held = np.zeros(task.dataset.weights.shape, bool) if task.held_out is None else task.held_out
         used = task.dataset.weights > 0
         self._everything = {"": used & ~held, "held_out_": used & held}
         self._samples = {name: _spread(frames, share) for name, frames in self._everything.items()}
         self._kept: dict[str, list[Batch]] = {}
         self.residuals: Residuals | None = None
+
+    def due(self, step: int) -> bool:
+        """Whether a step is one after which to look; the number of steps alone decides."""
+        return step // self._every > (step - 1) // self._every
 
     def look(self, model: Experiment, problem: Problem, *, whole: bool) -> dict[str, float]:
         """Misfit, reduced χ² and error, by the names they have in `metrics.jsonl`."""

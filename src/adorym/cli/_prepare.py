@@ -120,10 +120,10 @@ def task_of(job: ResolvedJob, known: Registries, dataset: Dataset) -> Task:
             _check_free(model, path, f"{entry.path}.where")
     stages = []
     for entry in parts["stages"]:
-        settings = {"free": ("object",), **entry.settings}
+        settings = {"free": ("object",), "epochs": "auto", "binning": (1,), **entry.settings}
         for path in settings["free"]:
             _check_free(model, path, f"{entry.path}.free")
-        stages.append(Stage(settings["free"], build(entry), settings["epochs"]))
+        stages.append(Stage(settings["free"], build(entry), settings["epochs"], settings["binning"]))
     problem = _problem(build(likelihood), *([build(e) for e in parts[n]] for n in ("regularizers", "constraints")))
     if output.held_out == 0 and problem.open:
         raise JobError(
@@ -132,7 +132,7 @@ def task_of(job: ResolvedJob, known: Registries, dataset: Dataset) -> Task:
         )
     held_out = None if output.held_out == "auto" else held_out_frames(dataset, output.held_out)
     task = Task(dataset, model, problem, tuple(stages), seed=job.seed, held_out=held_out)
-    task.steps()  # says now, before anything is written, which batches cannot be
+    task.legs()  # says now, before anything is written, which batches cannot be
     return task
 
 

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from adorym._core import DataError
 from adorym.cli._confidence import Stopped, check_confidence, confidence_of
 from adorym.cli._console import console, note
 from adorym.cli._content import run_result
@@ -94,9 +93,8 @@ class _Session:
         self.began = self.saved = time.monotonic()
         forget_peak_memory()
         self.evaluator = Evaluator(prepared.task, prepared.output.evaluations, self._error_of())
-        counts = prepared.task.steps()
-        self.total = sum(counts)
-        self.ends = {sum(counts[: i + 1]) for i in range(len(counts))}
+        self.total = sum(leg.steps for leg in prepared.task.legs())
+        self.taken = [0] * len(prepared.task.stages)
         self.fit: dict[str, float] = {}
 
     @property
@@ -106,12 +104,14 @@ class _Session:
 
     def go(self) -> Outcome:
         """Runs to the end and writes the results, or to a signal."""
-        from adorym.reconstruct import Snapshot, iterate
+        from adorym.reconstruct import Snapshot, iterate, restored
 
         task, found = self.prepared.task, self.checkpoint
         start = None if found is None else Snapshot(found.step, found.arrays)
         self.run.cut_metrics(-1 if found is None else found.step)
-        model = task.model if found is None else _restored(task.model, found)
+        for record in self.run.records():
+            self.taken[record.get("stage", 0)] += bool(record["step"])
+        model = task.model if start is None else restored(task, start)
         bar = progress_display(
             self.total,
             note,
@@ -138,15 +138,17 @@ class _Session:
     def _record(self, progress: Progress) -> float | None:
         """One line of `metrics.jsonl`; the misfit where it was measured."""
         task, step = self.prepared.task, progress.step
-        before = sum(task.steps()[: progress.stage])
-        epoch = sum(stage.most_epochs for stage in task.stages[: progress.stage])
-        epoch += (step - before) / task.stages[progress.stage].solver.steps_per_epoch(progress.feed)
+        self.taken[progress.stage] += 1
+        per_epoch = [one.solver.steps_per_epoch(task.feed(i)) for i, one in enumerate(task.stages)]
+        epoch = sum(taken / each for taken, each in zip(self.taken, per_epoch, strict=True))
         found: dict[str, float] = {}
-        if step in self.evaluator.steps or progress.last:
+        if self.evaluator.due(step) or progress.last:
             found = self.evaluator.look(progress.model, task.problem, whole=progress.last)
         if progress.last:
             self.fit = found
         line: dict[str, Any] = {"step": step, "stage": progress.stage, "epoch": epoch, "seconds": self.seconds}
+        if any(one.binning != (1,) for one in task.stages):
+            line["binning"] = progress.level.factor
         if task.problem.open:
             opened = zip(task.problem.regularizers, progress.problem.regularizers, strict=True)
             line["weight"] = next(float(now.weight) for before, now in opened if before.weight == "auto")
@@ -158,7 +160,7 @@ class _Session:
         from adorym.reconstruct import snapshot
 
         late = time.monotonic() - self.saved >= self.prepared.output.checkpoint_seconds
-        if late or stopping or progress.step in self.ends or progress.last:
+        if late or stopping or progress.over:
             header = {"seconds": self.seconds, "peak_memory": max(self.peak_before, peak_memory())}
             taken = snapshot(progress)
             write_checkpoint(self.run.checkpoints, taken.step, taken.arrays, header=header)
@@ -238,18 +240,6 @@ def _emptied(model: Experiment) -> Experiment:
 
     nothing = jax.tree.map(jax.numpy.zeros_like, model.object)
     return eqx.tree_at(lambda one: one.object, model, nothing)
-
-
-def _restored(model: Experiment, checkpoint: Checkpoint) -> Experiment:
-    """The model of a checkpoint."""
-    import jax
-
-    from adorym._core.trees import leaf_paths
-
-    leaves = [checkpoint.arrays.get(f"model.{path}") for path in leaf_paths(model)]
-    if any(leaf is None for leaf in leaves):
-        raise DataError(f"{checkpoint.path} belongs to another job: resume with the job the run was started with.")
-    return jax.tree.unflatten(jax.tree.structure(model), [jax.numpy.asarray(leaf) for leaf in leaves])
 
 
 def _provenance(summary: dict[str, Any]) -> tuple[tuple[str, str], ...]:

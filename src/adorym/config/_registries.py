@@ -18,12 +18,19 @@ def data(*, file: Path) -> None:
     """
 
 
-def stage(*, free: tuple[str, ...] = ("object",), epochs: int | Literal["auto"] = "auto") -> None:
+def stage(
+    *,
+    free: tuple[str, ...] = ("object",),
+    epochs: int | Literal["auto"] = "auto",
+    binning: tuple[int, ...] = (1,),
+) -> None:
     """A part of the reconstruction.
 
     Args:
         free: which parts of the model are refined, such as ["object", "probe"] or ["object.delta"].
         epochs: how often the data are gone through; "auto" ends when held-out frames gain no more.
+        binning: by how much larger pixels and voxels are than those of the data: [4] for a quick look, [4, 2, 1] from
+            coarse to fine.
     """
 
 

@@ -20,6 +20,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float, Int
 
+from adorym._core import SamplingError
+from adorym._core.fourier import smooth_size
 from adorym.detectors import AbstractDetector
 from adorym.geometry import Geometry
 from adorym.objects import AbstractObject, Slabs
@@ -85,6 +87,28 @@ class Experiment(eqx.Module):
         incident = self.probe.wave(self.grid.shape, moved, entrance)
         field = multislice(incident, log_amplitude, phase, step=step, window=window)
         return Wave(field, self.grid.pixel, self.grid.wavelength)
+
+    def binned(self, factor: int) -> Experiment:
+        """The experiment for pixels larger by a factor, as it predicts the frames of `Dataset.binned`.
+
+        Raises:
+            SamplingError: a part has no coarser form.
+        """
+        scanned = self.geometry.scanned
+        if scanned and any(n % factor for n in self.grid.shape):
+            raise SamplingError(
+                f"Waves of {self.grid.shape[0]} x {self.grid.shape[1]} pixels cannot be binned by {factor}."
+            )
+        ny, nx = (n // factor if n % factor == 0 else smooth_size(-(-n // factor)) for n in self.grid.shape)
+        return Experiment(
+            self.object.binned(factor),
+            self.probe.binned(factor),
+            self.geometry.binned(factor),
+            self.transport.binned(factor),
+            self.detector.binned(factor, cut=self.transport.far_field),
+            Grid((ny, nx), self.grid.pixel * factor, self.grid.wavelength),
+            -(-self.margin // factor) + 2 if scanned else 0,
+        )
 
     def _free_space(self, distance: float, dtype: jnp.dtype) -> Complex[Array, "y x"]:
         return jnp.asarray(transfer_function(self.grid, distance), dtype)

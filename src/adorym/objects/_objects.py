@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from adorym._core import DataError, View
+from adorym._core import DataError, SamplingError, View
 from adorym.objects._parametrizations import AbstractParametrization, DeltaBeta
 from adorym.rotation import rotate
 
@@ -63,6 +63,10 @@ class AbstractObject(eqx.Module):
     def typical(self, leaf: str) -> float:
         """The size that a leaf's values have in a dense sample: the unit of regularisers."""
 
+    def binned(self, factor: int) -> AbstractObject:
+        """The same sample for pixels larger by a factor; `SamplingError` where that is not defined."""
+        raise SamplingError(f"{type(self).__name__} has no coarser form.")
+
 
 class Image(AbstractObject):
     """A thin sample: one transmission, the same at every view.
@@ -88,6 +92,10 @@ class Image(AbstractObject):
     def typical(self, leaf: str) -> float:
         """One radian, and as much absorption."""
         return 1.0
+
+    def binned(self, factor: int) -> Image:
+        """See `AbstractObject.binned`."""
+        return Image(self.parametrization.binned(factor, 1.0))
 
 
 class Volume(AbstractObject):
@@ -146,7 +154,7 @@ class Volume(AbstractObject):
 
     def slabs(self, view: View) -> Slabs:
         """See `AbstractObject.slabs`."""
-        depth = jax.tree.leaves(self.parametrization)[0].shape[0]
+        depth = self._depth
         missing = -depth % self.slab_voxels  # planes of vacuum that fill the outer slabs
         before, after = missing // 2, missing - missing // 2
 
@@ -161,13 +169,25 @@ class Volume(AbstractObject):
         middle = (after - before) / 2 * self.voxel
         return Slabs(log_amplitude, phase, self.slab_voxels * self.voxel, middle)
 
+    def binned(self, factor: int) -> Volume:
+        """See `AbstractObject.binned`; a slab has as many voxels as before, since the depth of focus grows faster."""
+        if self.width % factor:
+            raise SamplingError(f"A field {self.width} pixels wide cannot be binned by {factor}.")
+        material = self.parametrization.binned(factor, float(factor))
+        width = self.width // factor
+        depth = jax.tree.leaves(material)[0].shape[0]
+        slab_voxels = depth if self.slab_voxels >= self._depth else min(self.slab_voxels, depth)
+        return Volume(material, self.voxel * factor, self.wavelength, slab_voxels, width)
+
+    @property
+    def _depth(self) -> int:
+        return jax.tree.leaves(self.parametrization)[0].shape[0]
+
     def typical(self, leaf: str) -> float:
         """δ of water, r_e λ² n_e / 2π (Henke et al. 1993), for β too: both act on the wave alike.
 
         In pixel units, where nothing is known of the matter, one radian over the whole depth.
         """
-        if self.pixel_units:
-            delta = 1 / jax.tree.leaves(self.parametrization)[0].shape[0]
-        else:
-            delta = 2.8179403e-15 * self.wavelength**2 * 3.343e29 / (2 * np.pi)
+        water = 2.8179403e-15 * self.wavelength**2 * 3.343e29 / (2 * np.pi)
+        delta = 1 / self._depth if self.pixel_units else water
         return delta * (self.scale if leaf in ("phase", "log_amplitude") else 1.0)

@@ -11,8 +11,11 @@ import abc
 from collections.abc import Callable
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
+
+from adorym._core.resampling import binned
 
 Collect = Callable[[Float[Array, "*voxels"]], Float[Array, "*slabs"]]
 Exponent = tuple[Float[Array, "*slabs"], Float[Array, "*slabs"]]
@@ -33,6 +36,10 @@ class AbstractParametrization(eqx.Module):
     @abc.abstractmethod
     def delta_beta(self, scale: float) -> tuple[Float[Array, "*voxels"], Float[Array, "*voxels"]]:
         """The refractive index decrement δ and the absorption index β of every voxel."""
+
+    def binned(self, factor: int, thickness: float) -> AbstractParametrization:
+        """The same sample on a grid coarser by a factor, its voxels `thickness` times as thick along the beam."""
+        return jax.tree.map(lambda leaf: binned(leaf, factor) if leaf.ndim else leaf, self)
 
 
 class DeltaBeta(AbstractParametrization):
@@ -94,6 +101,10 @@ class LogAmplitudePhase(AbstractParametrization):
     def delta_beta(self, scale: float) -> tuple[Float[Array, "*voxels"], Float[Array, "*voxels"]]:
         """See `AbstractParametrization.delta_beta`."""
         return -self.phase / scale, -self.log_amplitude / scale
+
+    def binned(self, factor: int, thickness: float) -> LogAmplitudePhase:
+        """See `AbstractParametrization.binned`: a thicker voxel turns the phase further."""
+        return jax.tree.map(lambda leaf: thickness * binned(leaf, factor), self)
 
 
 PARAMETRIZATIONS: dict[str, Callable[[tuple[int, ...], float], AbstractParametrization]] = {

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
-from adorym._core import DataError
-from adorym._core.fourier import convolve
+from adorym._core import DataError, SamplingError
+from adorym._core.fourier import convolve, fft2, ifft2
 from adorym.propagation import shift
 
 
@@ -34,6 +34,10 @@ class AbstractProbe(eqx.Module):
             moved: fractions of a pixel by which each frame's probe is displaced; `None`: one wave for all frames.
             entrance: transfer function from z = 0 to the middle of the first slab.
         """
+
+    def binned(self, factor: int) -> AbstractProbe:
+        """The same illumination for pixels larger by a factor; `SamplingError` where that is not defined."""
+        raise SamplingError(f"{type(self).__name__} has no coarser form.")
 
 
 class PlaneWave(AbstractProbe):
@@ -63,6 +67,10 @@ class PlaneWave(AbstractProbe):
         frames = 1 if moved is None else moved.shape[0]
         amplitude = jnp.exp(self.log_photons / 2)
         return jax.lax.complex(*jnp.broadcast_arrays(amplitude, jnp.zeros((frames, 1, *shape), amplitude.dtype)))
+
+    def binned(self, factor: int) -> PlaneWave:
+        """See `AbstractProbe.binned`."""
+        return PlaneWave(self.log_photons + 2 * np.log(factor))
 
 
 class Modes(AbstractProbe):
@@ -96,3 +104,17 @@ class Modes(AbstractProbe):
         """See `AbstractProbe.wave`."""
         field = convolve(self.field, entrance)
         return field[None] if moved is None else shift(field, moved)
+
+    def binned(self, factor: int) -> Modes:
+        """See `AbstractProbe.binned`: what lies within the smaller band, at the middles of the larger pixels."""
+        shape = self.real.shape[1:]
+        if any(n % factor for n in shape):
+            raise SamplingError(f"A probe of {shape[0]} x {shape[1]} pixels cannot be binned by {factor}.")
+        middle = jnp.full((1, 2), -(factor - 1) / 2, self.real.dtype)  # from a first pixel's own middle to the square's
+        coarse = self.field
+        spectrum = fft2(shift(coarse, middle)[0])
+        for axis, n in zip((-2, -1), shape, strict=True):
+            frequencies = jnp.fft.fftfreq(n // factor, factor / n).round().astype(int)
+            spectrum = jnp.take(spectrum, frequencies % n, axis=axis)
+        field = ifft2(spectrum)
+        return Modes(field.real, field.imag)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
@@ -15,9 +16,10 @@ from adorym._core.trees import leaf_paths
 from adorym.data import Dataset, Feed, held_out_frames
 from adorym.experiment import Experiment
 from adorym.problem import Fit, Problem
-from adorym.reconstruct._stages import Stage, with_batches, with_end, with_scales
+from adorym.reconstruct._levels import LEAST_VIEWS, Leg, Level
+from adorym.reconstruct._stages import Stage, check_levels, with_batches, with_end, with_scales
 from adorym.sharding import replicate
-from adorym.solvers import Info, Moment
+from adorym.solvers import AbstractSolver, Info, Moment
 
 
 class Progress(NamedTuple):
@@ -32,7 +34,9 @@ class Progress(NamedTuple):
         info: what the solver said.
         problem: what was being solved, with the weights that it has now.
         feed: what served the data.
+        over: whether its level is done.
         last: whether nothing follows.
+        level: the binning at which the step was done, and what it started from.
 
     Example:
         >>> Progress._fields[:3]
@@ -47,7 +51,9 @@ class Progress(NamedTuple):
     info: Info
     problem: Problem
     feed: Feed
+    over: bool
     last: bool
+    level: Level
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,6 +85,8 @@ class Task:
         if not self.stages:
             raise DataError("A reconstruction needs at least one stage.")
         object.__setattr__(self, "problem", with_scales(self.problem, self.model))
+        for stage in self.stages:
+            check_levels(stage, self.dataset, self.model)
         stages = (with_end(with_batches(stage, self.dataset), self.problem) for stage in self.stages)
         object.__setattr__(self, "stages", tuple(stages))
         if self.held_out is None and (self.problem.open or any(isinstance(one.epochs, str) for one in self.stages)):
@@ -90,20 +98,27 @@ class Task:
                 "Steps on batches cannot find a regularizer's weight: give one, or end with a stage of l-bfgs."
             )
 
-    def feed(self, stage: int) -> Feed:
-        """What serves the data of a stage."""
-        solver = self.stages[stage].solver
+    def feed(self, stage: int, factor: int = 1) -> Feed:
+        """What serves the data of a stage; with a binning fewer views, since coarse detail needs no more."""
+        solver, dataset = self.stages[stage].solver, self.dataset
+        if factor > 1:
+            spared = np.zeros(dataset.weights.shape, bool) if self.held_out is None else self.held_out
+            dataset = dataset.binned(factor).thinned(min(factor, dataset.weights.shape[0] // LEAST_VIEWS), spared)
         return Feed(
-            self.dataset,
+            dataset,
             views_per_batch=solver.views_per_batch,
             frames_per_batch=solver.frames_per_batch,
             held_out=self.held_out,
         )
 
-    def steps(self) -> list[int]:
-        """Number of steps of every stage, the most where the data decide its end."""
+    def legs(self) -> list[Leg]:
+        """The parts of the reconstruction in their order, with the most steps where the data decide the end."""
         per_epoch = [stage.solver.steps_per_epoch(self.feed(i)) for i, stage in enumerate(self.stages)]
-        return [stage.most_epochs * steps for stage, steps in zip(self.stages, per_epoch, strict=True)]
+        return [
+            Leg(i, factor, stage.most_epochs * steps)
+            for i, (stage, steps) in enumerate(zip(self.stages, per_epoch, strict=True))
+            for factor in stage.binning
+        ]
 
 
 class Snapshot(NamedTuple):
@@ -129,11 +144,37 @@ def snapshot(progress: Progress) -> Snapshot:
         >>> callable(snapshot)
         True
     """
-    arrays = {}
-    for name, tree in (("model", progress.model), ("state", progress.state)):
+    level = progress.level
+    trees = {"model": level.base, "coarse": level.model} if level.factor > 1 else {"model": level.model}
+    arrays = {"level.leg": np.asarray(level.leg), "level.first": np.asarray(level.first)}
+    for name, tree in {**trees, "state": progress.state}.items():
         for path, leaf in zip(leaf_paths(tree), jax.tree.leaves(tree), strict=True):
             arrays[f"{name}.{path}"] = np.asarray(leaf)
     return Snapshot(progress.step, arrays)
+
+
+def restored(task: Task, start: Snapshot) -> Experiment:
+    """The model of a saved reconstruction, at full resolution.
+
+    Raises:
+        DataError: it belongs to another task.
+
+    Example:
+        >>> callable(restored)
+        True
+    """
+    level = _level(task, start)
+    stage = task.stages[task.legs()[level.leg].stage]
+    return level.whole(dataclasses.replace(task.problem, free=stage.free))
+
+
+def _level(task: Task, start: Snapshot) -> Level:
+    base, legs = _restored(task.model, "model", start.arrays), task.legs()
+    leg, first = (int(start.arrays.get(f"level.{name}", -1)) for name in ("leg", "first"))
+    if not 0 <= leg < len(legs):
+        raise DataError("The checkpoint belongs to another job: resume with the job the run was started with.")
+    level = Level.begun(leg, first, factor=legs[leg].factor, base=base)
+    return level if level.factor == 1 else level._replace(model=_restored(level.model, "coarse", start.arrays))
 
 
 def _restored(tree: PyTree, name: str, arrays: dict[str, np.ndarray]) -> PyTree:
@@ -145,7 +186,7 @@ def _restored(tree: PyTree, name: str, arrays: dict[str, np.ndarray]) -> PyTree:
                 f"The checkpoint's {name}.{path} is {'missing' if saved is None else saved.shape} where the job makes "
                 f"{np.shape(leaf)}: resume with the job the run was started with."
             )
-        leaves.append(jax.numpy.asarray(saved))
+        leaves.append(jnp.asarray(saved))
     return jax.tree.unflatten(jax.tree.structure(tree), leaves)
 
 
@@ -167,33 +208,36 @@ def iterate(task: Task, start: Snapshot | None = None) -> Iterator[Progress]:
         >>> [progress.step for progress in iterate(task)]
         [1, 2]
     """
-    counts = task.steps()
-    done, model = 0, replicate(task.model)
-    for index, (stage, steps) in enumerate(zip(task.stages, counts, strict=True)):
+    legs, model, done = task.legs(), replicate(task.model), 0
+    begun = None if start is None else _level(task, start)
+    before: tuple[AbstractSolver, PyTree] | None = None
+    for index, (stage_index, factor, steps) in enumerate(legs):
+        if begun is not None and index < begun.leg:
+            continue
+        stage = task.stages[stage_index]
         problem = dataclasses.replace(task.problem, free=stage.free)
-        if not stage.solver.sweeps:
-            problem = problem.with_weight(0.0)
-        feed = task.feed(index)
-        first = 0
-        state = None
-        if start is not None and start.step > done:
-            first = min(start.step - done, steps)
-            if start.step > done + steps:
-                done += steps
-                continue
-            model = replicate(_restored(model, "model", start.arrays))
-            state = replicate(_restored(stage.solver.blank(problem, model), "state", start.arrays))
-        if first < steps and state is None:
-            state = replicate(stage.solver.init(problem, model, feed, seed=task.seed))
-        for step in range(first, steps):
-            if stage.solver.finished(state):
+        solver = stage.solver if before is None else stage.solver.following(*before)
+        problem = problem if solver.sweeps else problem.with_weight(0.0)
+        feed = task.feed(stage_index, factor)
+        if begun is not None and start is not None:
+            level, done = begun._replace(model=replicate(begun.model)), start.step
+            state = replicate(_restored(solver.blank(problem, level.model), "state", start.arrays))
+            begun = None
+        else:
+            level = Level.begun(index, done, factor=factor, base=model)
+            state = replicate(solver.init(problem, level.model, feed, seed=task.seed))
+        later = sum(leg.steps for leg in legs[index + 1 :])
+        for step in range(done - level.first, steps):
+            if solver.finished(state):
                 break
             moment = Moment(step, steps, task.seed)
-            model, state, info = stage.solver.step(problem, model, state, feed=feed, moment=moment)
-            over = step + 1 == steps or stage.solver.finished(state)
-            posed, last = stage.solver.posed(problem, state), over and index + 1 == len(counts)
-            yield Progress(done + step + 1, sum(counts), index, model, state, info, posed, feed, last)
-        done += steps
+            moved, state, info = solver.step(problem, level.model, state, feed=feed, moment=moment)
+            level, done = level._replace(model=moved), done + 1
+            over = step + 1 == steps or solver.finished(state)
+            last, most = over and index + 1 == len(legs), level.first + steps + later
+            posed = solver.posed(problem, state)
+            yield Progress(done, most, stage_index, level.whole(problem), state, info, posed, feed, over, last, level)
+        model, before = level.whole(problem), (solver, state)
 
 
 def fit(problem: Problem, model: Experiment, feed: Feed, *, held_out: bool = False) -> Fit:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import jax
 
-from adorym._core import JobError
+from adorym._core import JobError, SamplingError
 from adorym._core.trees import array_paths
 from adorym.data import Dataset
 from adorym.experiment import Experiment
@@ -26,6 +26,8 @@ class Stage:
         solver: what moves them.
         epochs: how often the data are seen (first order), or how many steps over all of them (the other solvers);
             "auto" ends when held-out frames gain no more.
+        binning: from coarse to fine, by how much larger pixels and voxels are than those of the data, each level
+            starting from the one before.
 
     Example:
         >>> from adorym.solvers import FirstOrder
@@ -36,6 +38,7 @@ class Stage:
     free: tuple[str, ...]
     solver: AbstractSolver
     epochs: int | Literal["auto"] = "auto"
+    binning: tuple[int, ...] = (1,)
 
     @property
     def most_epochs(self) -> int:
@@ -45,6 +48,8 @@ class Stage:
     def __post_init__(self) -> None:
         if self.most_epochs < 1 or not self.free:
             raise JobError(f"A stage needs epochs >= 1 (it has {self.epochs}) and at least one path in free.")
+        if min(self.binning, default=0) < 1:
+            raise JobError(f"A stage's binning is {list(self.binning)}: give factors of 1 or more, such as [4, 2, 1].")
 
 
 def batch_sizes(dataset: Dataset, solver: AbstractSolver) -> tuple[int, int]:
@@ -108,6 +113,26 @@ def with_end(stage: Stage, problem: Problem) -> Stage:
             )
         return stage
     return dataclasses.replace(stage, solver=Relaxation.of(stage.solver))
+
+
+def check_levels(stage: Stage, dataset: Dataset, model: Experiment) -> None:
+    """Refuse levels that data or model do not have.
+
+    Raises:
+        JobError: the binning that does not go.
+
+    Example:
+        >>> from adorym.experiment import holography, plan_holography
+        >>> plan = plan_holography((64, 64), pixel=2e-9, energy=1e3, distances=(1e-7,), views=60)
+        >>> from adorym.solvers import LBFGS
+        >>> check_levels(Stage(("object",), LBFGS(), binning=(4, 2, 1)), plan, holography(plan))
+    """
+    for factor in stage.binning:
+        try:
+            dataset.binned(factor)
+            jax.eval_shape(lambda one, factor=factor: one.binned(factor), model)
+        except SamplingError as error:
+            raise JobError(f"A stage's binning is {list(stage.binning)}: {error}") from None
 
 
 def with_scales(problem: Problem, model: Experiment) -> Problem:

@@ -82,10 +82,6 @@ class AbstractRegularizer(eqx.Module):
     def lagged_diagonal(self, leaves: Leaves) -> Leaves:
         """The diagonal of `lagged`."""
 
-    @abc.abstractmethod
-    def critical(self, gradient: Leaf) -> Float[Array, ""]:
-        """The weight above which nothing that a gradient, in units of 1 / scale, asks for appears in a leaf."""
-
     def curvature(self, leaves: Leaves, vectors: Leaves) -> Leaves:
         """The model of the penalty's second derivative, applied to vectors."""
         image = self.lagged(self._scaled(leaves), self._scaled(vectors))
@@ -124,10 +120,6 @@ class Tikhonov(AbstractRegularizer):
         """See `AbstractRegularizer`."""
         return tuple(jnp.ones_like(leaf) for leaf in leaves)
 
-    def critical(self, gradient: Leaf) -> Float[Array, ""]:
-        """No weight holds everything back: the one that leaves no more than typical values."""
-        return jnp.max(jnp.abs(gradient))
-
 
 class L1(AbstractRegularizer):
     """weight Σ √((x / scale)² + ε²) - ε: few values differ from zero.
@@ -156,10 +148,6 @@ class L1(AbstractRegularizer):
     def lagged_diagonal(self, leaves: Leaves) -> Leaves:
         """See `AbstractRegularizer`."""
         return (1 / _rounded(_squared(leaves)),) * len(leaves)
-
-    def critical(self, gradient: Leaf) -> Float[Array, ""]:
-        """A value stays zero while the weight exceeds its slope."""
-        return jnp.max(jnp.abs(gradient))
 
 
 class TotalVariation(AbstractRegularizer):
@@ -194,18 +182,6 @@ class TotalVariation(AbstractRegularizer):
             zero = jnp.zeros_like(inner[:1])
             total = total + jnp.moveaxis(jnp.concatenate([zero, inner]) + jnp.concatenate([inner, zero]), 0, axis)
         return (total,) * len(leaves)
-
-    def critical(self, gradient: Leaf) -> Float[Array, ""]:
-        """The largest |Σ gradient| / surface over cubes of 1, 2, 4 ... voxels."""
-        total, edge, found = gradient, 1, [jnp.zeros(())]
-        while min(total.shape) > 0:
-            surface = 2 * total.ndim * edge ** (total.ndim - 1)
-            found.append(jnp.max(jnp.abs(total)) / surface)
-            halves = tuple(n // 2 for n in total.shape)
-            cropped = total[tuple(slice(2 * n) for n in halves)]
-            pairs = [part for n in halves for part in (n, 2)]
-            total, edge = jnp.sum(cropped.reshape(pairs), axis=tuple(range(1, 2 * total.ndim, 2))), 2 * edge
-        return jnp.max(jnp.stack(found))
 
 
 _CORNER = 1e-2

@@ -80,15 +80,21 @@ def objective_and_gradient(
     return value, gradient
 
 
-def held_out_nll(problem: Problem, model: PyTree, feed: Feed) -> Float[Array, ""]:
-    """The objective of the frames kept back, without penalties; of those trained on where none are kept back.
+def held_out(problem: Problem, model: PyTree, feed: Feed) -> tuple[Float[Array, ""], float]:
+    """The objective of the frames kept back, without penalties, and what chance alone may change it by, in nats.
+
+    Of the frames trained on where none are kept back.
 
     Example:
-        >>> callable(held_out_nll)
+        >>> callable(held_out)
         True
     """
     batches = feed.sweep(held_out=bool(feed.held_out.any()))
-    return sum((problem.fit(model, batch).nll for batch in batches), jnp.zeros(()))
+    nll, chi_squared, pixels = jnp.zeros(()), 0.0, 0.0
+    for batch in batches:
+        fit = problem.fit(model, batch)
+        nll, chi_squared, pixels = nll + fit.nll, chi_squared + float(fit.chi_squared), pixels + float(fit.pixels)
+    return nll, max(1.0, chi_squared / max(pixels, 1.0))
 
 
 def tried(problem: Problem, split: tuple[PyTree, PyTree], feed: Feed) -> tuple[Float[Array, ""], PyTree]:

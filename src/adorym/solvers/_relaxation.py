@@ -6,29 +6,33 @@ a start that is already good, so that the way from strong to weak costs little m
 is real they are predicted better, and when noise begins to be fitted they are predicted worse (cross-validation). What
 predicted them best is the result. Where no weight is left open the same rule is early stopping.
 
-The first weight is the one at which something appears at all. With u the gradient of the data's objective where
-nothing is known yet, in units of the scale, total variation keeps a block of voxels flat while its weight exceeds
-|Σ u| over the block divided by the block's surface (Meyer, Oscillating Patterns in Image Processing, 2001): the
-way begins at an eighth of the largest such ratio over blocks of all sizes.
+The first weight follows from the noise. A voxel's gradient has the curvature of the data along it as its variance, of
+which `data_curvature` is the mean h; a penalty that pulls with much less than √h cannot hold noise back, one that pulls
+with much more lets nothing appear. The way begins at 8 √h, in units of the scale.
+
+How much a change of the held-out frames' objective says is known without a scale of its own: in nats, one is what
+chance makes, more where the model does not explain the frames (times the reduced χ²).
 """
 
 from __future__ import annotations
 
+import dataclasses
 from typing import NamedTuple
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PyTree
 
 from adorym.data import Feed
 from adorym.problem import Problem
 from adorym.solvers._lbfgs import LBFGS
-from adorym.solvers._passes import held_out_nll, inactive, objective_and_gradient
+from adorym.solvers._passes import held_out
 from adorym.solvers._solver import AbstractSolver, Info, Moment
 
-_BELOW = 8  # the critical weight is that of the one block that asks loudest
-_MUCH = 0.9  # of what an empty sample leaves unexplained
+_ABOVE = 8.0  # the noise's own weight
+_FINER = 4.0  # the weight that was best on a coarser grid
+_GAIN, _LOSS = 2.0, 10.0  # nats that are a gain, and that are a loss without doubt
+_ROUNDING = 1e-5  # of sums over many pixels
 
 
 class RelaxationState(NamedTuple):
@@ -38,7 +42,6 @@ class RelaxationState(NamedTuple):
         inner: the solver's own state.
         weight: what "auto" weights are now.
         taken: steps taken at this weight.
-        empty: objective of the held-out frames before the first step, in nats.
         best: lowest objective of the held-out frames in nats, and the `best_weight` and `best_params` that had it.
         worse: times in a row that the held-out frames were not predicted better.
 
@@ -50,7 +53,6 @@ class RelaxationState(NamedTuple):
     inner: PyTree
     weight: Float[Array, ""]
     taken: Int[Array, ""]
-    empty: Float[Array, ""]
     best: Float[Array, ""]
     best_weight: Float[Array, ""]
     best_params: PyTree
@@ -64,9 +66,9 @@ class Relaxation(AbstractSolver):
         solver: moves the free leaves; it goes over all data in a step.
         views_per_batch, frames_per_batch: the solver's.
         steps: that it takes between two looks at the held-out frames.
-        factor: by which the weights fall at each look, squared while hardly anything is explained.
-        patience: looks without a gain after which the best is taken and nothing more is done.
-        gain: relative fall of the held-out objective that counts as one.
+        factor: by which the weights fall at each look.
+        patience: looks without a gain after which the best is taken and nothing more is done; one clear loss is enough.
+        start: the first weight; 0 finds it.
 
     Example:
         >>> from adorym.solvers import LBFGS
@@ -80,7 +82,7 @@ class Relaxation(AbstractSolver):
     steps: int = eqx.field(static=True, default=6)
     factor: float = eqx.field(static=True, default=2.0)
     patience: int = eqx.field(static=True, default=2)
-    gain: float = eqx.field(static=True, default=1e-3)
+    start: float = eqx.field(static=True, default=0.0)
 
     @classmethod
     def of(cls, solver: AbstractSolver) -> Relaxation:
@@ -102,25 +104,30 @@ class Relaxation(AbstractSolver):
         zero, none = jnp.zeros(()), jnp.zeros((), jnp.int32)
         inner = self.solver.blank(problem, model)
         never = jnp.full_like(zero, jnp.inf)
-        return RelaxationState(inner, zero, none, never, never, zero, params, none)
+        return RelaxationState(inner, zero, none, never, zero, params, none)
 
     def init(self, problem: Problem, model: PyTree, feed: Feed, *, seed: int) -> RelaxationState:
         """See `AbstractSolver.init`."""
         params, frozen = problem.split(model)
         params = problem.project(params)
-        weight = jnp.zeros(())
-        if problem.open:
-            _, gradient = objective_and_gradient(problem.with_weight(0.0), (params, frozen), feed)
-            ones = tuple(jnp.full((), 1e30) for _ in jax.tree.leaves(params))  # an infinitely small step is tried
-            weight = problem.critical_weight(inactive(problem, params, gradient, curvature=ones), frozen) / _BELOW
-        model = eqx.combine(params, frozen)
-        inner = self.solver.init(problem.with_weight(weight), model, feed, seed=seed)
-        empty = held_out_nll(problem, model, feed)
-        return self.blank(problem, model)._replace(inner=inner, weight=weight, empty=empty)
+        inner = self.solver.init(problem.with_weight(0.0), eqx.combine(params, frozen), feed, seed=seed)
+        weight = jnp.full((), self.start)
+        if problem.open and not self.start:
+            weight = _ABOVE * problem.noise_weight(params, frozen, inner.curvature)
+        inner = self.solver.moved(inner, problem.reweighted(params, frozen, (jnp.zeros_like(weight), weight)))
+        return self.blank(problem, model)._replace(inner=inner, weight=weight)
 
     def posed(self, problem: Problem, state: RelaxationState) -> Problem:
         """See `AbstractSolver.posed`."""
         return problem.with_weight(state.best_weight if self.finished(state) else state.weight)
+
+    def following(self, before: AbstractSolver, state: RelaxationState) -> Relaxation:
+        """See `AbstractSolver.following`: the weight that was best on the coarser grid is not weak on the finer one."""
+        return (
+            dataclasses.replace(self, start=_FINER * float(state.best_weight))
+            if isinstance(before, Relaxation)
+            else self
+        )
 
     def finished(self, state: RelaxationState) -> bool:
         """See `AbstractSolver.finished`."""
@@ -144,21 +151,18 @@ class Relaxation(AbstractSolver):
     ) -> tuple[PyTree, RelaxationState, str]:
         """Judges the present weight by the held-out frames and goes on to the next, or back to the best."""
         params, frozen = problem.split(model)
-        value = held_out_nll(problem, model, feed)
+        value, nat = held_out(problem, model, feed)
         note = f"weight {float(state.weight):.3g}, held out {float(value):.6g}"
-        worth = bool(value < state.best - self.gain * jnp.abs(state.best)) or not bool(jnp.isfinite(state.best))
+        change, rounding = float(value - state.best), _ROUNDING * abs(float(value))
+        worth, lost = change < -_GAIN * nat - rounding, change > _LOSS * nat + rounding
         if bool(value < state.best):
             state = state._replace(best=value, best_weight=state.weight, best_params=params)
-        worse = jnp.full_like(state.worse, self.patience) if end else jnp.where(worth, 0, state.worse + 1)
+        worse = jnp.full_like(state.worse, self.patience) if end or lost else jnp.where(worth, 0, state.worse + 1)
         state = state._replace(worse=worse.astype(jnp.int32))
         if self.finished(state):
             note += f"; the best was weight {float(state.best_weight):.3g}"
             return eqx.combine(state.best_params, frozen), state, note
-        weight = state.weight / self._factor(value, state) if problem.open else state.weight
+        weight = state.weight / self.factor if problem.open else state.weight
         change = problem.reweighted(params, frozen, (state.weight, weight))
         inner = self.solver.moved(state.inner, change)
         return model, state._replace(inner=inner, weight=weight, taken=jnp.zeros_like(state.taken)), note
-
-    def _factor(self, value: Array, state: RelaxationState) -> float:
-        """Larger steps while hardly anything is explained."""
-        return self.factor if bool(value < _MUCH * state.empty) else self.factor**2

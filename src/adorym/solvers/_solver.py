@@ -87,6 +87,10 @@ class AbstractSolver(eqx.Module):
         """The problem with what the solver has decided in it."""
         return problem
 
+    def following(self, before: AbstractSolver, state: PyTree) -> AbstractSolver:
+        """This solver as it goes on from where another, with its last state, has ended on a coarser grid."""
+        return self
+
     def finished(self, state: PyTree) -> bool:
         """Whether nothing more is to be gained, so that a stage may end before its last step."""
         return False

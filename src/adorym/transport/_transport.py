@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -10,7 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from adorym._core.fourier import centre_frequencies, convolve, fft2
+from adorym._core import SamplingError
+from adorym._core.fourier import centre_frequencies, convolve, crop_frequencies, fft2
 from adorym.propagation import phase_per_length, transfer_function
 from adorym.waves import Wave
 
@@ -18,10 +20,15 @@ from adorym.waves import Wave
 class AbstractTransport(eqx.Module):
     """How a wave gets from behind the sample to the detector.
 
+    Attributes:
+        far_field: whether the detector's pixels count angles, rather than places.
+
     Example:
         >>> issubclass(InFocus, AbstractTransport)
         True
     """
+
+    far_field: ClassVar[bool] = False
 
     @abc.abstractmethod
     def carry(self, wave: Wave, origin: float, frames: Int[Array, "frame"]) -> Wave:
@@ -32,6 +39,10 @@ class AbstractTransport(eqx.Module):
             origin: metres downstream of the rotation axis.
             frames: which frames of the view are recorded.
         """
+
+    def binned(self, factor: int) -> AbstractTransport:
+        """The same way for pixels at the sample larger by a factor; `SamplingError` where that is not defined."""
+        raise SamplingError(f"{type(self).__name__} has no coarser form.")
 
 
 def crop(field: Array, shape: tuple[int, int]) -> Array:
@@ -44,17 +55,6 @@ def crop(field: Array, shape: tuple[int, int]) -> Array:
     (ny, nx), (my, mx) = field.shape[-2:], shape
     top, left = (ny - my) // 2, (nx - mx) // 2
     return field[..., top : top + my, left : left + mx]
-
-
-def crop_frequencies(field: Array, shape: tuple[int, int]) -> Array:
-    """The middle of the last two axes about the index N//2.
-
-    Example:
-        >>> crop_frequencies(jnp.arange(4.0)[None], (1, 3)).tolist()
-        [[1.0, 2.0, 3.0]]
-    """
-    top, left = (n // 2 - m // 2 for n, m in zip(field.shape[-2:], shape, strict=True))
-    return field[..., top : top + shape[0], left : left + shape[1]]
 
 
 class InFocus(AbstractTransport):
@@ -74,6 +74,10 @@ class InFocus(AbstractTransport):
     def carry(self, wave: Wave, origin: float, frames: Int[Array, "frame"]) -> Wave:
         """See `AbstractTransport.carry`."""
         return wave.with_field(crop(wave.field, self.frame))
+
+    def binned(self, factor: int) -> InFocus:
+        """See `AbstractTransport.binned`."""
+        return InFocus(_smaller(self.frame, factor))
 
 
 class NearField(AbstractTransport):
@@ -109,6 +113,10 @@ class NearField(AbstractTransport):
         chosen = kernel if len(self.distances) == 1 else kernel[frames]
         return wave.with_field(crop(convolve(wave.field, chosen[:, None]), self.frame))
 
+    def binned(self, factor: int) -> NearField:
+        """See `AbstractTransport.binned`."""
+        return NearField(self.distances, _smaller(self.frame, factor), self.distance_offset)
+
 
 class FarField(AbstractTransport):
     """Fraunhofer diffraction, the zero frequency at index N//2.
@@ -122,6 +130,7 @@ class FarField(AbstractTransport):
         16.0
     """
 
+    far_field: ClassVar[bool] = True
     frame: tuple[int, int] | None = eqx.field(static=True, default=None)
 
     def carry(self, wave: Wave, origin: float, frames: Int[Array, "frame"]) -> Wave:
@@ -133,3 +142,13 @@ class FarField(AbstractTransport):
         # alternating signs before the transform move the zero frequency to N/2 without moving memory
         sign = jnp.asarray((-1.0) ** np.add.outer(np.arange(ny), np.arange(nx)), wave.field.dtype)
         return wave.with_field(crop_frequencies(fft2(wave.field * sign), frame))
+
+    def binned(self, factor: int) -> FarField:
+        """See `AbstractTransport.binned`: larger pixels at the sample mean less of the far field."""
+        return FarField(None if self.frame is None else _smaller(self.frame, factor))
+
+
+def _smaller(frame: tuple[int, int], factor: int) -> tuple[int, int]:
+    if any(n % factor for n in frame):
+        raise SamplingError(f"Frames of {frame[0]} x {frame[1]} pixels cannot be binned by {factor}.")
+    return frame[0] // factor, frame[1] // factor
