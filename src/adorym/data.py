@@ -7,6 +7,7 @@ library, so that reading, inspecting and converting data never waits for a compi
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -282,6 +283,7 @@ class Feed:
         self.frames_per_batch = min(frames_per_batch, frames)
         self.held_out = np.zeros((views, frames), bool) if held_out is None else held_out
         self._mask = dataset.mask.astype(np.float32)
+        self._trained = dataset.weights * ~self.held_out
         keep = int(np.prod(dataset.frames.shape)) * 4 <= memory
         self._cache: dict[int, np.ndarray] | None = {} if keep else None
 
@@ -294,7 +296,23 @@ class Feed:
     @property
     def total_weight(self) -> float:
         """Sum of the weights of all frames that are trained on."""
-        return float(np.sum(self.dataset.weights * ~self.held_out))
+        return float(np.sum(self._trained))
+
+    @property
+    def views(self) -> int:
+        """Number of views that are trained on."""
+        return int(np.count_nonzero(self._trained.any(axis=1)))
+
+    def every(self, keep: int) -> Feed:
+        """The same data, but of those trained on every `keep`-th view only, which stands for the others too."""
+        if keep == 1:
+            return self
+        part = copy.copy(self)
+        views = np.flatnonzero(self._trained.any(axis=1))[keep // 2 :: keep]
+        part._trained = np.zeros_like(self._trained)
+        part._trained[views] = self._trained[views]
+        part._trained *= np.sum(self._trained) / np.sum(part._trained)
+        return part
 
     def batch(self, seed: int, step: int) -> Batch:
         """The batch of a step: a pure function of seed and step, so that resuming needs no state.
@@ -321,7 +339,7 @@ class Feed:
                 yield self._collect(chosen, frames[start : start + self.frames_per_batch], held_out=held_out)
 
     def _allowed(self, held_out: bool) -> np.ndarray:
-        return self.dataset.weights * (self.held_out if held_out else ~self.held_out)
+        return self.dataset.weights * self.held_out if held_out else self._trained
 
     def _collect(self, views: np.ndarray, frames: np.ndarray, *, held_out: bool) -> Batch:
         allowed = self._allowed(held_out)

@@ -122,3 +122,15 @@ def test_photons_of_any_number_in_32_bits() -> None:
         matrix, counts = equations(model, dataset)
         expected = np.linalg.lstsq(matrix.astype(float), counts, rcond=None)[0]
         np.testing.assert_allclose(model.x / unit, expected / unit, atol=0.01)
+
+
+def test_a_first_batch_of_frames_that_are_kept_back_is_passed_over() -> None:
+    """Its gradient is zero, and a unit found from it would let nothing move, ever."""
+    model, dataset = linear()
+    for view in range(3):
+        held_out = np.zeros((3, 2), bool)
+        held_out[view] = True
+        feed = Feed(dataset, views_per_batch=1, frames_per_batch=2, held_out=held_out)
+        solver = FirstOrder(views_per_batch=1, frames_per_batch=2)
+        state = solver.init(Problem(Gaussian(0.3), free=("x",)), model, feed, seed=0)
+        assert all(float(unit) > 0 for unit in state.units)

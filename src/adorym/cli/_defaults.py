@@ -36,11 +36,9 @@ def filled(tables: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
 def default_stages(dataset: Dataset, experiment: dict[str, Any]) -> list[dict[str, Any]]:
     """Stages that suit the technique; what they leave open the data decide."""
     if dataset.technique == "cdi":
-        return [_first_order(["object"], 500)]
-    if dataset.technique == "ptychography" and is_volume(dataset):
-        return [_first_order(["object"], 20)]
+        return [{"solver": "first order", "free": ["object"], "epochs": 500}]
     if dataset.technique == "ptychography":
-        return [_open(["object", "probe"])]
+        return [_open(["object"] if is_volume(dataset) else ["object", "probe"])]
     fixed = experiment.get("parametrization", _usual(experiment)) == "fixed ratio"
     return [_open(["object.delta" if fixed else "object"])]
 
@@ -52,10 +50,6 @@ def _usual(experiment: dict[str, Any]) -> str:
 
 def _open(free: list[str]) -> dict[str, Any]:
     return {"solver": "l-bfgs", "free": free, "epochs": "auto"}
-
-
-def _first_order(free: list[str], epochs: int) -> dict[str, Any]:
-    return {"solver": "first order", "free": free, "epochs": epochs}
 
 
 def default_constraints(dataset: Dataset, experiment: dict[str, Any]) -> list[dict[str, Any]]:

@@ -74,7 +74,8 @@ class FirstOrder(AbstractSolver):
     def init(self, problem: Problem, model: PyTree, feed: Feed, *, seed: int) -> FirstOrderState:
         """See `AbstractSolver.init`."""
         params, frozen = problem.split(model)
-        batch = feed.batch(seed, 0)
+        batches = (feed.batch(seed, step) for step in range(feed.batches_per_epoch))
+        batch = next(batch for batch in batches if batch.weights.any())  # others hold only frames that are kept back
         value, gradient = problem.value_and_gradient(params, frozen, batch, fraction=0.0)
         ensure_finite(value, gradient, params=params, batches=(batch,))
         direction = jax.tree.map(jnp.sign, gradient)

@@ -92,6 +92,12 @@ class LBFGS(AbstractSolver):
         gradient = jax.tree.map(jnp.add, state.gradient, change[1])
         return state._replace(value=state.value + change[0], gradient=gradient)
 
+    def renewed(self, problem: Problem, model: PyTree, state: LBFGSState, *, feed: Feed) -> LBFGSState:
+        """See `AbstractSolver.renewed`."""
+        params, frozen = problem.split(model)
+        value, gradient = objective_and_gradient(problem, (problem.project(params), frozen), feed)
+        return state._replace(value=value, gradient=gradient)
+
     def step(
         self, problem: Problem, model: PyTree, state: LBFGSState, *, feed: Feed, moment: Moment
     ) -> tuple[PyTree, LBFGSState, Info]:

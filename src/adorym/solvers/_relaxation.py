@@ -29,9 +29,10 @@ from adorym.solvers._lbfgs import LBFGS
 from adorym.solvers._passes import held_out
 from adorym.solvers._solver import AbstractSolver, Info, Moment
 
-_ABOVE = 8.0  # the noise's own weight
-_FINER = 4.0  # the weight that was best on a coarser grid
+_ABOVE = 8.0  # times the noise's own weight
+_AGAIN = 4.0  # times the weight that was best before
 _GAIN, _LOSS = 2.0, 10.0  # nats that are a gain, and that are a loss without doubt
+_LEAST_VIEWS = 12
 _ROUNDING = 1e-5  # of sums over many pixels
 
 
@@ -42,6 +43,7 @@ class RelaxationState(NamedTuple):
         inner: the solver's own state.
         weight: what "auto" weights are now.
         taken: steps taken at this weight.
+        looks: weights that were done before it.
         best: lowest objective of the held-out frames in nats, and the `best_weight` and `best_params` that had it.
         worse: times in a row that the held-out frames were not predicted better.
 
@@ -53,6 +55,7 @@ class RelaxationState(NamedTuple):
     inner: PyTree
     weight: Float[Array, ""]
     taken: Int[Array, ""]
+    looks: Int[Array, ""]
     best: Float[Array, ""]
     best_weight: Float[Array, ""]
     best_params: PyTree
@@ -67,6 +70,8 @@ class Relaxation(AbstractSolver):
         views_per_batch, frames_per_batch: the solver's.
         steps: that it takes between two looks at the held-out frames.
         factor: by which the weights fall at each look.
+        growing: every how many-th view is used at the first weights, one after the other; then all are, first at the
+            same weight again. While penalties are strong a few views show all that they let through.
         patience: looks without a gain after which the best is taken and nothing more is done; one clear loss is enough.
         start: the first weight; 0 finds it.
 
@@ -81,6 +86,7 @@ class Relaxation(AbstractSolver):
     solver: AbstractSolver = eqx.field(default_factory=LBFGS)
     steps: int = eqx.field(static=True, default=6)
     factor: float = eqx.field(static=True, default=2.0)
+    growing: tuple[int, ...] = eqx.field(static=True, default=(4, 4))
     patience: int = eqx.field(static=True, default=2)
     start: float = eqx.field(static=True, default=0.0)
 
@@ -104,13 +110,14 @@ class Relaxation(AbstractSolver):
         zero, none = jnp.zeros(()), jnp.zeros((), jnp.int32)
         inner = self.solver.blank(problem, model)
         never = jnp.full_like(zero, jnp.inf)
-        return RelaxationState(inner, zero, none, never, zero, params, none)
+        return RelaxationState(inner, zero, none, none, never, zero, params, none)
 
     def init(self, problem: Problem, model: PyTree, feed: Feed, *, seed: int) -> RelaxationState:
         """See `AbstractSolver.init`."""
         params, frozen = problem.split(model)
         params = problem.project(params)
-        inner = self.solver.init(problem.with_weight(0.0), eqx.combine(params, frozen), feed, seed=seed)
+        part = self._part(feed, 0)
+        inner = self.solver.init(problem.with_weight(0.0), eqx.combine(params, frozen), part, seed=seed)
         weight = jnp.full((), self.start)
         if problem.open and not self.start:
             weight = _ABOVE * problem.noise_weight(params, frozen, inner.curvature)
@@ -122,12 +129,10 @@ class Relaxation(AbstractSolver):
         return problem.with_weight(state.best_weight if self.finished(state) else state.weight)
 
     def following(self, before: AbstractSolver, state: RelaxationState) -> Relaxation:
-        """See `AbstractSolver.following`: the weight that was best on the coarser grid is not weak on the finer one."""
-        return (
-            dataclasses.replace(self, start=_FINER * float(state.best_weight))
-            if isinstance(before, Relaxation)
-            else self
-        )
+        """See `AbstractSolver.following`: the weight begins above the one that was best before."""
+        if not isinstance(before, Relaxation):
+            return self
+        return dataclasses.replace(self, start=_AGAIN * float(state.best_weight))
 
     def finished(self, state: RelaxationState) -> bool:
         """See `AbstractSolver.finished`."""
@@ -138,7 +143,8 @@ class Relaxation(AbstractSolver):
     ) -> tuple[PyTree, RelaxationState, Info]:
         """See `AbstractSolver.step`."""
         now = problem.with_weight(state.weight)
-        model, inner, info = self.solver.step(now, model, state.inner, feed=feed, moment=moment)
+        part = self._part(feed, int(state.looks))
+        model, inner, info = self.solver.step(now, model, state.inner, feed=part, moment=moment)
         state = state._replace(inner=inner, taken=state.taken + 1)
         end = moment.step + 1 == moment.steps
         if int(state.taken) == self.steps or end:
@@ -157,12 +163,24 @@ class Relaxation(AbstractSolver):
         worth, lost = change < -_GAIN * nat - rounding, change > _LOSS * nat + rounding
         if bool(value < state.best):
             state = state._replace(best=value, best_weight=state.weight, best_params=params)
-        worse = jnp.full_like(state.worse, self.patience) if end or lost else jnp.where(worth, 0, state.worse + 1)
-        state = state._replace(worse=worse.astype(jnp.int32))
+        looks = int(state.looks)
+        whole = self._part(feed, looks) is feed
+        worse = 0 if worth else int(state.worse) + 1
+        worse = self.patience if end or (whole and lost) else worse
+        worse, looks = (worse, looks + 1) if whole or worth or end else (0, len(self.growing))
+        state = state._replace(worse=jnp.full_like(state.worse, worse), looks=jnp.full_like(state.looks, looks))
         if self.finished(state):
             note += f"; the best was weight {float(state.best_weight):.3g}"
             return eqx.combine(state.best_params, frozen), state, note
-        weight = state.weight / self.factor if problem.open else state.weight
-        change = problem.reweighted(params, frozen, (state.weight, weight))
-        inner = self.solver.moved(state.inner, change)
+        again = not whole and self._part(feed, looks) is feed  # with all data, first at the same weight
+        weight = state.weight / self.factor if problem.open and not again else state.weight
+        if whole:
+            inner = self.solver.moved(state.inner, problem.reweighted(params, frozen, (state.weight, weight)))
+        else:
+            inner = self.solver.renewed(problem.with_weight(weight), model, state.inner, feed=self._part(feed, looks))
         return model, state._replace(inner=inner, weight=weight, taken=jnp.zeros_like(state.taken)), note
+
+    def _part(self, feed: Feed, looks: int) -> Feed:
+        """What the steps at a weight see of the data: strong penalties let through what few views show, too."""
+        wanted = self.growing[looks] if looks < len(self.growing) else 1
+        return feed.every(max(1, min(wanted, feed.views // _LEAST_VIEWS)))

@@ -88,7 +88,7 @@ class AbstractSolver(eqx.Module):
         return problem
 
     def following(self, before: AbstractSolver, state: PyTree) -> AbstractSolver:
-        """This solver as it goes on from where another, with its last state, has ended on a coarser grid."""
+        """This solver as it goes on from where another, with its last state, has ended."""
         return self
 
     def finished(self, state: PyTree) -> bool:
@@ -97,4 +97,8 @@ class AbstractSolver(eqx.Module):
 
     def moved(self, state: PyTree, change: tuple[PyTree, PyTree]) -> PyTree:
         """The state after the objective and its gradient changed by so much where the model stands."""
+        return state
+
+    def renewed(self, problem: Problem, model: PyTree, state: PyTree, *, feed: Feed) -> PyTree:
+        """The state where the model stands, for other data."""
         return state
