@@ -68,7 +68,11 @@ def run_job(tables: dict[str, Any], folder: Path, *, budget: float, patience: fl
     words = [*COMMAND, "reconstruct", str(job), "-o", str(folder), "--overwrite"]
     (folder / "metrics.jsonl").unlink(missing_ok=True)
     began, how = time.time(), "finished"
-    with log.open("w", encoding="utf-8") as messages, subprocess.Popen(words, stdout=messages, stderr=messages) as run:
+    alone = {**os.environ, "JAX_ENABLE_COMPILATION_CACHE": "false"}  # no run gains from what another compiled
+    with (
+        log.open("w", encoding="utf-8") as messages,
+        subprocess.Popen(words, stdout=messages, stderr=messages, env=alone) as run,
+    ):
         try:
             while run.poll() is None and how == "finished":
                 with contextlib.suppress(subprocess.TimeoutExpired):

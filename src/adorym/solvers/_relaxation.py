@@ -4,7 +4,9 @@ With a strong penalty only what the data say most loudly appears; each relaxatio
 a start that is already good, so that the way from strong to weak costs little more than the last of its problems
 (continuation; Hale, Yin, Zhang, SIAM J. Optim. 19, 1107 (2008)). Frames that were kept back judge it: as long as detail
 is real they are predicted better, and when noise begins to be fitted they are predicted worse (cross-validation). What
-predicted them best is the result. Where no weight is left open the same rule is early stopping.
+predicted them best is the result. Then the weight stays what was best, and steps go on while they are a gain: what is
+slow to come, such as low spatial frequencies, has its time. Where no weight is left open the same rule is early
+stopping.
 
 The first weight follows from the noise. A voxel's gradient has the curvature of the data along it as its variance, of
 which `data_curvature` is the mean h; a penalty that pulls with much less than √h cannot hold noise back, one that pulls
@@ -46,6 +48,7 @@ class RelaxationState(NamedTuple):
         looks: weights that were done before it.
         best: lowest objective of the held-out frames in nats, and the `best_weight` and `best_params` that had it.
         worse: times in a row that the held-out frames were not predicted better.
+        settling: 1 once the weight stays what was best.
 
     Example:
         >>> RelaxationState._fields[:2]
@@ -60,6 +63,7 @@ class RelaxationState(NamedTuple):
     best_weight: Float[Array, ""]
     best_params: PyTree
     worse: Int[Array, ""]
+    settling: Int[Array, ""]
 
 
 class Relaxation(AbstractSolver):
@@ -110,19 +114,20 @@ class Relaxation(AbstractSolver):
         zero, none = jnp.zeros(()), jnp.zeros((), jnp.int32)
         inner = self.solver.blank(problem, model)
         never = jnp.full_like(zero, jnp.inf)
-        return RelaxationState(inner, zero, none, none, never, zero, params, none)
+        return RelaxationState(inner, zero, none, none, never, zero, params, none, none)
 
     def init(self, problem: Problem, model: PyTree, feed: Feed, *, seed: int) -> RelaxationState:
         """See `AbstractSolver.init`."""
         params, frozen = problem.split(model)
         params = problem.project(params)
-        part = self._part(feed, 0)
+        blank = self.blank(problem, model)
+        part = feed.every(self._keep(feed, blank))
         inner = self.solver.init(problem.with_weight(0.0), eqx.combine(params, frozen), part, seed=seed)
         weight = jnp.full((), self.start)
         if problem.open and not self.start:
             weight = _ABOVE * problem.noise_weight(params, frozen, inner.curvature)
         inner = self.solver.moved(inner, problem.reweighted(params, frozen, (jnp.zeros_like(weight), weight)))
-        return self.blank(problem, model)._replace(inner=inner, weight=weight)
+        return blank._replace(inner=inner, weight=weight)
 
     def posed(self, problem: Problem, state: RelaxationState) -> Problem:
         """See `AbstractSolver.posed`."""
@@ -143,7 +148,7 @@ class Relaxation(AbstractSolver):
     ) -> tuple[PyTree, RelaxationState, Info]:
         """See `AbstractSolver.step`."""
         now = problem.with_weight(state.weight)
-        part = self._part(feed, int(state.looks))
+        part = feed.every(self._keep(feed, state))
         model, inner, info = self.solver.step(now, model, state.inner, feed=part, moment=moment)
         state = state._replace(inner=inner, taken=state.taken + 1)
         end = moment.step + 1 == moment.steps
@@ -163,24 +168,41 @@ class Relaxation(AbstractSolver):
         worth, lost = change < -_GAIN * nat - rounding, change > _LOSS * nat + rounding
         if bool(value < state.best):
             state = state._replace(best=value, best_weight=state.weight, best_params=params)
-        looks = int(state.looks)
-        whole = self._part(feed, looks) is feed
+        looks, settling, keep = int(state.looks), bool(state.settling), self._keep(feed, state)
         worse = 0 if worth else int(state.worse) + 1
-        worse = self.patience if end or (whole and lost) else worse
-        worse, looks = (worse, looks + 1) if whole or worth or end else (0, len(self.growing))
-        state = state._replace(worse=jnp.full_like(state.worse, worse), looks=jnp.full_like(state.looks, looks))
-        if self.finished(state):
+        over = worse >= self.patience or lost or (settling and not worth)
+        if over and keep > 1:  # what a part of the views cannot tell, all may
+            worse, looks, over = 0, len(self.growing), False
+        elif worth:
+            looks += 1
+        ended = end or (over and (settling or not problem.open))
+        worse = self.patience if ended else (0 if over else worse)
+        counts = {"worse": worse, "looks": looks, "settling": int(settling or over), "taken": 0}
+        after = state._replace(**{name: jnp.full_like(state.taken, count) for name, count in counts.items()})
+        if ended:
             note += f"; the best was weight {float(state.best_weight):.3g}"
-            return eqx.combine(state.best_params, frozen), state, note
-        again = not whole and self._part(feed, looks) is feed  # with all data, first at the same weight
-        weight = state.weight / self.factor if problem.open and not again else state.weight
-        if whole:
-            inner = self.solver.moved(state.inner, problem.reweighted(params, frozen, (state.weight, weight)))
-        else:
-            inner = self.solver.renewed(problem.with_weight(weight), model, state.inner, feed=self._part(feed, looks))
-        return model, state._replace(inner=inner, weight=weight, taken=jnp.zeros_like(state.taken)), note
+            return eqx.combine(state.best_params, frozen), after, note
+        return model, self._onwards(problem, model, state, after=after, feed=feed), note
 
-    def _part(self, feed: Feed, looks: int) -> Feed:
-        """What the steps at a weight see of the data: strong penalties let through what few views show, too."""
+    def _onwards(
+        self, problem: Problem, model: PyTree, before: RelaxationState, *, after: RelaxationState, feed: Feed
+    ) -> RelaxationState:
+        """The next weight, and the inner solver's state for it."""
+        more = self._keep(feed, after) != self._keep(feed, before)
+        if not problem.open or more:  # with more data, first the same weight
+            weight = before.weight
+        else:
+            weight = before.best_weight if bool(after.settling) else before.weight / self.factor
+        if more:
+            part = feed.every(self._keep(feed, after))
+            inner = self.solver.renewed(problem.with_weight(weight), model, before.inner, feed=part)
+        else:
+            change = problem.reweighted(*problem.split(model), (before.weight, weight))
+            inner = self.solver.moved(before.inner, change)
+        return after._replace(inner=inner, weight=weight)
+
+    def _keep(self, feed: Feed, state: RelaxationState) -> int:
+        """Every how many-th view is seen: strong penalties let through what few views show, too."""
+        looks = int(state.looks)
         wanted = self.growing[looks] if looks < len(self.growing) else 1
-        return feed.every(max(1, min(wanted, feed.views // _LEAST_VIEWS)))
+        return max(1, min(wanted, feed.views // _LEAST_VIEWS))
