@@ -57,6 +57,9 @@ A RUN folder holds `job.toml` (the resolved job), `metrics.jsonl` (one line per 
 and their predictions), `confidence.h5` (how well every view and every detector pixel is explained, and the
 [deviations](confidence.md) that the job asks for), `summary.json` and `report.html`.
 
+What JAX compiles for a job is kept for the next one with arrays of the same shapes, in the user's cache
+(`$XDG_CACHE_HOME/adorym`, or `~/.cache/adorym`; a month at most) or where `JAX_COMPILATION_CACHE_DIR` says.
+
 This page is made from the code by `docs/generate.py`.
 """
 
