@@ -5,6 +5,9 @@ from collections.abc import Callable
 from adorym.experiment._demands import check_kind as check_kind
 from adorym.experiment._demands import check_sampling as check_sampling
 from adorym.experiment._experiment import Experiment as Experiment
+from adorym.experiment._phase_retrieval import Spectrum as Spectrum
+from adorym.experiment._phase_retrieval import back_propagation as back_propagation
+from adorym.experiment._phase_retrieval import retrieve_phase as retrieve_phase
 from adorym.experiment._plan import GaussianProbe as GaussianProbe
 from adorym.experiment._plan import PlannedFrames as PlannedFrames
 from adorym.experiment._plan import Raster as Raster

@@ -38,6 +38,20 @@ def check_kind(dataset: Dataset, technique: str) -> None:
         )
 
 
+def check_distances(dataset: Dataset) -> None:
+    """Refuse frames of a full field that nobody knows the distance of.
+
+    Raises:
+        DataError: the data set has no distance.
+
+    Example:
+        >>> from adorym.experiment import plan_holography
+        >>> check_distances(plan_holography((8, 8), pixel=2e-9, energy=1e3, distances=(1e-7,), views=3))
+    """
+    if len(dataset.distances) == 0:
+        raise DataError(f"{dataset.source} has no distance: give distances to [data] for holography.")
+
+
 def check_sampling(dataset: Dataset) -> str:
     """The way from the sample to the frames, in words.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -29,6 +31,39 @@ def ramp_filter(projections: Float[np.ndarray, "y x"]) -> Float[np.ndarray, "y x
     return np.fft.ifft(spectrum, axis=1).real[:, before : before + width]
 
 
+def back_projection(
+    images: Iterable[tuple[float, Float[np.ndarray, "y x"]]], shape: tuple[int, int, int], *, axis_offset: float = 0.0
+) -> np.ndarray:
+    """Values per voxel `(z, x, y)` from their sums along the beam: filtered, spread back, over half a turn or more.
+
+    The views count alike, so that they have to be spread evenly.
+
+    Args:
+        images: the angle of every view in radians, and the sums.
+        shape: of the volume, `(z, x, y)`.
+        axis_offset: where the axis stands, in pixels right of the images' centre.
+
+    Example:
+        >>> views = [(angle, np.ones((1, 16))) for angle in np.arange(40) * np.pi / 40]
+        >>> back_projection(views, (16, 16, 1)).shape
+        (16, 16, 1)
+    """
+    offset = jnp.asarray(axis_offset, jnp.zeros(()).dtype)
+
+    @jax.jit
+    def spread(projection: Array, angle: Array) -> Array:
+        def project(volume: Array) -> Array:
+            return rotate(volume, angle, offset, size=(shape[0], projection.shape[1]), planes=shape[0])[0]
+
+        return jax.linear_transpose(project, jnp.zeros(shape))(projection.T)[0]
+
+    total, views = jnp.zeros(shape), 0
+    for angle, image in images:
+        total = total + spread(jnp.asarray(ramp_filter(image), total.dtype), jnp.asarray(angle, total.dtype))
+        views += 1
+    return np.asarray(total) * np.pi / max(1, views)
+
+
 def filtered_back_projection(dataset: Dataset, shape: tuple[int, int, int]) -> np.ndarray:
     """Attenuation per voxel `(z, x, y)` from frames in focus: minus the logarithm, filtered, spread back.
 
@@ -50,22 +85,11 @@ def filtered_back_projection(dataset: Dataset, shape: tuple[int, int, int]) -> n
     dark = np.zeros(1) if dataset.dark is None else dataset.dark
     flat = np.full(1, dataset.photons or 1.0) if dataset.flat is None else dataset.flat
     beam = np.maximum(flat - dark, 1e-6 * np.max(flat))
-    offset = jnp.asarray(dataset.axis_offset, jnp.zeros(()).dtype)
-    width = dataset.frames.shape[3]
-    views = np.flatnonzero(dataset.weights[:, 0] > 0)
 
-    @jax.jit
-    def spread(projection: Array, angle: Array) -> Array:
-        def project(volume: Array) -> Array:
-            return rotate(volume, angle, offset, size=(shape[0], width), planes=shape[0])[0]
+    def lines() -> Iterator[tuple[float, np.ndarray]]:
+        for view in np.flatnonzero(dataset.weights[:, 0] > 0):
+            counts = dataset.read(int(view), np.array([0]))[0]
+            transmitted = np.clip((counts - dark) / beam, 1e-4, None)
+            yield float(dataset.angles[view]), np.where(dataset.mask, -np.log(transmitted), 0.0)
 
-        return jax.linear_transpose(project, jnp.zeros(shape))(projection.T)[0]
-
-    total = jnp.zeros(shape)
-    for view in views:
-        counts = dataset.read(int(view), np.array([0]))[0]
-        transmitted = np.clip((counts - dark) / beam, 1e-4, None)
-        line = np.where(dataset.mask, -np.log(transmitted), 0.0)
-        filtered = jnp.asarray(ramp_filter(line), total.dtype)
-        total = total + spread(filtered, jnp.asarray(dataset.angles[view], total.dtype))
-    return np.maximum(np.asarray(total) * np.pi / len(views), 0)
+    return np.maximum(back_projection(lines(), shape, axis_offset=dataset.axis_offset), 0)

@@ -8,19 +8,21 @@ from typing import Literal
 import jax.numpy as jnp
 import numpy as np
 
-from adorym._core import DataError, JobError
+from adorym._core import JobError
 from adorym._core.fourier import smooth_size
 from adorym._core.trees import replace
 from adorym.data import Dataset
 from adorym.detectors import Detector
-from adorym.experiment._demands import check_at_least, check_kind, check_sampling
+from adorym.experiment._demands import check_at_least, check_distances, check_kind, check_sampling
 from adorym.experiment._experiment import Experiment
+from adorym.experiment._grids import extended, near_field_grid
+from adorym.experiment._phase_retrieval import back_propagation
 from adorym.experiment._plan import PlannedFrames
 from adorym.experiment._starts import filtered_back_projection
 from adorym.geometry import Geometry
 from adorym.objects import PARAMETRIZATIONS, AbstractParametrization, Image, Volume
 from adorym.probes import AbstractProbe, Modes, PlaneWave, add_modes, from_far_field, from_near_field
-from adorym.propagation import padded_size, spread
+from adorym.propagation import spread
 from adorym.transport import AbstractTransport, FarField, InFocus, NearField
 from adorym.waves import Grid
 
@@ -63,6 +65,7 @@ def holography(
     parametrization: Parametrization = "delta beta",
     ratio: float = 0.1,
     boundary: Boundary = "vacuum",
+    start: Literal["vacuum", "back-propagation"] = "vacuum",
 ) -> Experiment:
     """Full-field frames behind a thick sample, at one or several distances, over many angles.
 
@@ -71,8 +74,9 @@ def holography(
         slab_voxels: voxels along the beam in one slab; 0 chooses a tenth of the depth of focus; as many as the volume
             is deep gives the projection approximation.
         parametrization: what is optimised.
-        ratio: β/δ where it is fixed.
+        ratio: β/δ where it is fixed, and of the start where one distance cannot tell the two apart.
         boundary: whether the beam goes on beyond the frame through vacuum, or the frame repeats itself.
+        start: what to refine from: nothing, or the phase found in every view by itself, back-projected.
 
     Example:
         >>> from adorym.experiment import plan_holography
@@ -82,45 +86,35 @@ def holography(
     """
     check_kind(dataset, "holography")
     shape = dataset.frames.shape[2:]
-    if len(dataset.distances) == 0:
-        raise DataError(f"{dataset.source} has no distance: give distances to [data] for holography.")
+    check_distances(dataset)
     check_sampling(dataset)
     check_at_least(0, {"slab_voxels": slab_voxels, "ratio": ratio})
-    grid = _padded(dataset, shape) if boundary == "vacuum" else shape
+    grid = near_field_grid(dataset) if boundary == "vacuum" else shape
     probe: AbstractProbe = PlaneWave.of(dataset.photons or 1.0)
     if dataset.probe is not None:
-        probe = Modes.of(_extended(dataset.probe, grid))
+        probe = Modes.of(extended(dataset.probe, grid))
     transport = NearField.over(tuple(float(d) for d in dataset.distances), shape)
     material = PARAMETRIZATIONS[parametrization]((shape[1], shape[1], shape[0]), ratio)
+    volume = _volume(dataset, shape, slab_voxels, material=material)
+    if start != "vacuum" and not isinstance(dataset.frames, PlannedFrames):
+        alike = parametrization == "fixed ratio" or len(np.unique(dataset.distances)) == 1
+        size = (shape[1], shape[1], shape[0])
+        delta, beta = back_propagation(dataset, size, ratio=ratio if alike else None, grid=grid)
+        leaves = {
+            "delta beta": {"delta": delta, "beta": beta},
+            "fixed ratio": {"delta": delta},
+            "log amplitude and phase": {"log_amplitude": -volume.scale * beta, "phase": -volume.scale * delta},
+        }
+        for leaf, values in leaves[parametrization].items():
+            volume = replace(volume, leaf, jnp.asarray(values, jnp.zeros(()).dtype))
     return Experiment(
-        _volume(dataset, shape, slab_voxels, material=material),
+        volume,
         probe,
         Geometry.full_field(dataset.angles, dataset.axis_offset),
         transport,
         Detector.ideal(),
         Grid(grid, dataset.pixel, dataset.wavelength),
     )
-
-
-def _padded(dataset: Dataset, shape: tuple[int, int]) -> tuple[int, int]:
-    """The wave's grid, wide enough that nothing comes back round its edges into the frame."""
-    pixel, wavelength = dataset.pixel, dataset.wavelength
-    reach = float(np.max(np.abs(dataset.distances))) + shape[1] * pixel / 2
-    if dataset.probe is None:
-        ny, nx = (padded_size(n, n, reach, pixel=pixel, wavelength=wavelength) for n in shape)
-    else:  # the seam of a measured wave's continuation must not reach the frame either
-        beyond = math.ceil(2 * spread(pixel, wavelength, reach))
-        ny, nx = (smooth_size(n + beyond) for n in shape)
-    return ny, nx
-
-
-def _extended(field: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
-    """A measured wave `(mode, y, x)` continued by its edge values to the wave's grid."""
-    pads = [(0, 0)]
-    for have, want in zip(field.shape[1:], grid, strict=True):
-        before = (want - have) // 2
-        pads.append((before, want - have - before))
-    return np.pad(field, pads, mode="edge")
 
 
 def tomography(
@@ -244,7 +238,7 @@ def _scanned_transport(dataset: Dataset, frame: tuple[int, int]) -> tuple[tuple[
 def _probe_field(dataset: Dataset, grid: tuple[int, int]) -> np.ndarray:
     """The data set's probe, or a first guess from the mean frame."""
     if dataset.probe is not None:
-        return _extended(dataset.probe, grid)
+        return extended(dataset.probe, grid)
     mean = _first_frames_mean(dataset)
     if dataset.regime == "far field":
         return from_far_field(mean)
