@@ -219,11 +219,14 @@ def balls() -> np.ndarray:
     )
 
 
-def measured(*distances: float, span: float = 2 * np.pi, ratio: float = 0.2, **changes: object) -> Dataset:
+def measured(
+    *distances: float, span: float = 2 * np.pi, ratio: float = 0.2, strength: float = 1.0, **changes: object
+) -> Dataset:
     plan = plan_holography(
         (SIZE, SIZE), pixel=PIXEL, energy=ENERGY, distances=distances, views=VIEWS, span=span, photons=1e6
     )
-    return simulate(dataclasses.replace(plan, **changes), balls(), ratio * balls(), slab_voxels=SIZE)
+    sample = strength * balls()
+    return simulate(dataclasses.replace(plan, **changes), sample, ratio * sample, slab_voxels=SIZE)
 
 
 @pytest.mark.parametrize(("span", "axis_offset"), [(2 * np.pi, 0.0), (np.pi, 0.0), (2 * np.pi, 1.6)])
@@ -264,10 +267,16 @@ def test_it_is_a_start_of_holography(parametrization: str) -> None:
     assert np.linalg.norm(kept) < 0.3 * np.linalg.norm(empty)
 
 
-def test_vacuum_is_the_default_and_the_start_of_a_plan() -> None:
-    plan = hologram(0.02, views=3)
-    for model in (holography(plan, start="back-propagation"), holography(measured(DISTANCE))):
+def test_it_is_the_default_where_nothing_has_to_be_supposed() -> None:
+    """One distance, a plan without frames, and a strong sample begin with nothing."""
+    plan = hologram(0.02, 0.05, views=3)
+    strong = measured(0.0005, DISTANCE, strength=20.0)
+    for model in (holography(plan), holography(measured(DISTANCE)), holography(strong)):
         np.testing.assert_array_equal(model.object.delta_beta()[0], 0 * balls())
+    dataset = measured(0.0005, DISTANCE)
+    found, asked = (holography(dataset, start=start).object.delta_beta()[0] for start in ("auto", "back-propagation"))
+    np.testing.assert_array_equal(found, asked)
+    assert np.any(found)
 
 
 def test_with_two_distances_the_ratio_is_not_asked() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Literal
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -20,7 +21,7 @@ from adorym.experiment._phase_retrieval import back_propagation
 from adorym.experiment._plan import PlannedFrames
 from adorym.experiment._starts import filtered_back_projection
 from adorym.geometry import Geometry
-from adorym.objects import PARAMETRIZATIONS, AbstractParametrization, Image, Volume
+from adorym.objects import PARAMETRIZATIONS, AbstractParametrization, FixedRatio, Image, Volume
 from adorym.probes import AbstractProbe, Modes, PlaneWave, add_modes, from_far_field, from_near_field
 from adorym.propagation import spread
 from adorym.transport import AbstractTransport, FarField, InFocus, NearField
@@ -65,7 +66,7 @@ def holography(
     parametrization: Parametrization = "delta beta",
     ratio: float = 0.1,
     boundary: Boundary = "vacuum",
-    start: Literal["vacuum", "back-propagation"] = "vacuum",
+    start: Literal["auto", "vacuum", "back-propagation"] = "auto",
 ) -> Experiment:
     """Full-field frames behind a thick sample, at one or several distances, over many angles.
 
@@ -76,7 +77,8 @@ def holography(
         parametrization: what is optimised.
         ratio: β/δ where it is fixed, and of the start where one distance cannot tell the two apart.
         boundary: whether the beam goes on beyond the frame through vacuum, or the frame repeats itself.
-        start: what to refine from: nothing, or the phase found in every view by itself, back-projected.
+        start: what to refine from: nothing, or the phase found in every view by itself, back-projected; "auto" takes
+            that where several distances tell phase from absorption and no ray's phase turns by more than a radian.
 
     Example:
         >>> from adorym.experiment import plan_holography
@@ -96,17 +98,10 @@ def holography(
     transport = NearField.over(tuple(float(d) for d in dataset.distances), shape)
     material = PARAMETRIZATIONS[parametrization]((shape[1], shape[1], shape[0]), ratio)
     volume = _volume(dataset, shape, slab_voxels, material=material)
-    if start != "vacuum" and not isinstance(dataset.frames, PlannedFrames):
-        alike = parametrization == "fixed ratio" or len(np.unique(dataset.distances)) == 1
-        size = (shape[1], shape[1], shape[0])
-        delta, beta = back_propagation(dataset, size, ratio=ratio if alike else None, grid=grid)
-        leaves = {
-            "delta beta": {"delta": delta, "beta": beta},
-            "fixed ratio": {"delta": delta},
-            "log amplitude and phase": {"log_amplitude": -volume.scale * beta, "phase": -volume.scale * delta},
-        }
-        for leaf, values in leaves[parametrization].items():
-            volume = replace(volume, leaf, jnp.asarray(values, jnp.zeros(()).dtype))
+    several = len(np.unique(dataset.distances)) > 1
+    if start == "back-propagation" or (start == "auto" and several):
+        most = math.inf if start == "back-propagation" else 1.0
+        volume = _back_propagated(volume, dataset, grid, ratio=ratio if not several else None, most=most)
     return Experiment(
         volume,
         probe,
@@ -115,6 +110,24 @@ def holography(
         Detector.ideal(),
         Grid(grid, dataset.pixel, dataset.wavelength),
     )
+
+
+def _back_propagated(
+    volume: Volume, dataset: Dataset, grid: tuple[int, int], *, ratio: float | None, most: float
+) -> Volume:
+    """The volume with what phase retrieval finds in it, unless it turns the phase of a ray by more than `most`."""
+    if isinstance(dataset.frames, PlannedFrames):
+        return volume
+    material = volume.parametrization
+    ratio = float(material.ratio) if isinstance(material, FixedRatio) else ratio
+    delta, beta = back_propagation(dataset, jax.tree.leaves(material)[0].shape, ratio=ratio, grid=grid)
+    if volume.scale * np.max(np.sum(delta, axis=0)) > most:
+        return volume
+    leaves = {"delta": delta, "beta": beta, "phase": -volume.scale * delta, "log_amplitude": -volume.scale * beta}
+    for leaf, values in leaves.items():
+        if hasattr(material, leaf):
+            volume = replace(volume, leaf, jnp.asarray(values, jnp.zeros(()).dtype))
+    return volume
 
 
 def tomography(
