@@ -22,7 +22,7 @@ from adorym.likelihoods import Gaussian
 from adorym.problem import Problem
 from adorym.reconstruct import Stage, Task, iterate, snapshot
 from adorym.regularizers import Tikhonov
-from adorym.solvers import LBFGS, SOLVERS, AbstractSolver, ConjugateGradient, FirstOrder, GaussNewton, Moment
+from adorym.solvers import LBFGS, SOLVERS, AbstractSolver, ConjugateGradient, FirstOrder, GaussNewton, Moment, Proximal
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +41,7 @@ ROWS: dict[str, Row] = {
     "gauss-newton": Row(GaussNewton(**WHOLE), 15, 1e-6),
     "l-bfgs": Row(LBFGS(**WHOLE), 20, 1e-6),
     "conjugate gradient": Row(ConjugateGradient(**WHOLE), 15, 1e-6),
+    "proximal": Row(Proximal(**WHOLE), 150, 1e-6),
 }
 SWEEPERS = {name: row for name, row in ROWS.items() if row.solver.sweeps}
 members = pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
