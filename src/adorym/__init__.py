@@ -36,10 +36,10 @@ _NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "tomography",
         ),
         "adorym.likelihoods": ("Amplitude", "Gaussian", "Poisson"),
-        "adorym.regularizers": ("L1", "Tikhonov", "TotalVariation"),
+        "adorym.regularizers": ("L1", "ReweightedL1", "Tikhonov", "TotalVariation"),
         "adorym.constraints": ("Bounds", "Support", "non_negative"),
         "adorym.problem": ("Problem",),
-        "adorym.solvers": ("ConjugateGradient", "FirstOrder", "GaussNewton", "LBFGS"),
+        "adorym.solvers": ("ConjugateGradient", "FirstOrder", "GaussNewton", "LBFGS", "Proximal"),
         "adorym.reconstruct": ("Progress", "Stage", "Task", "iterate", "reached"),
         "adorym.io": ("export_run", "read_dataset", "read_truth", "read_volume", "write_dataset", "write_volume"),
     }

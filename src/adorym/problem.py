@@ -92,6 +92,10 @@ class Problem(eqx.Module):
         model = eqx.combine(params, frozen)
         return sum((r(*_leaves(model, array_paths(model, r.where))) for r in self.regularizers), start=jnp.zeros(()))
 
+    def sharp(self) -> Problem:
+        """The problem with no corner of a regulariser rounded: for values, since a corner has no slope."""
+        return dataclasses.replace(self, regularizers=tuple(r.sharp() for r in self.regularizers))
+
     def penalty_curvature(self, params: PyTree, frozen: PyTree, vector: PyTree) -> PyTree:
         """The regularisers' model of their second derivative, applied to a vector of free leaves."""
         model = eqx.combine(params, frozen)

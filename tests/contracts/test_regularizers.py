@@ -12,11 +12,20 @@ import numpy as np
 import pytest
 
 from adorym._core import JobError
-from adorym.regularizers import L1, REGULARIZERS, AbstractRegularizer, Tikhonov, TotalVariation, differences
+from adorym.regularizers import (
+    L1,
+    REGULARIZERS,
+    AbstractRegularizer,
+    ReweightedL1,
+    Tikhonov,
+    TotalVariation,
+    differences,
+)
 
 ROWS: dict[str, AbstractRegularizer] = {
     "tikhonov": Tikhonov("x", 3.0, 0.7),
     "l1": L1("x", 3.0, 0.7),
+    "reweighted l1": ReweightedL1("x", 3.0, 0.7),
     "total variation": TotalVariation("x", 3.0, 0.7),
 }
 members = pytest.mark.parametrize("regularizer", ROWS.values(), ids=ROWS)
@@ -99,6 +108,42 @@ def test_several_leaves_count_together(regularizer: AbstractRegularizer) -> None
     np.testing.assert_allclose(np.ravel(jnp.stack(slope)), matrix @ np.ravel(np.stack(leaves)), rtol=1e-6, atol=1e-9)
 
 
+@members
+def test_lengths_and_squares_are_the_measure_or_touch_it_from_above(regularizer: AbstractRegularizer) -> None:
+    """Of one leaf and of two: Σ a |field| + b Σ x²/2, a the slope at one place, grows elsewhere by as much or more."""
+    for sharp, size in ((regularizer.sharp(), 1), (dataclasses.replace(regularizer, scale=(0.7, 1.9)).sharp(), 2)):
+
+        def above(leaves: tuple[jax.Array, ...], slope: jax.Array, one: AbstractRegularizer = sharp) -> float:
+            length = jnp.sqrt(jnp.sum(jnp.square(one.field(*leaves)), axis=0))
+            squares = sum(float(jnp.sum(jnp.square(x))) for x in leaves)
+            return float(jnp.sum(slope * length)) + one.stiffness * squares / 2
+
+        here, there = (tuple(jnp.asarray(leaf(seed + i)) for i in range(size)) for seed in (0, 10))
+        slope = sharp.slope(*here)
+        change = float(sharp.measure(*there) - sharp.measure(*here))
+        assert change <= above(there, slope) - above(here, slope) + 1e-9
+        if not isinstance(sharp, ReweightedL1):
+            assert change == pytest.approx(above(there, slope) - above(here, slope), rel=1e-9)
+
+
+@members
+def test_a_field_is_linear_and_lengthens_no_more_than_it_says(regularizer: AbstractRegularizer) -> None:
+    matrix = np.stack([np.ravel(regularizer.field(one)) for one in jnp.eye(60).reshape(60, 4, 3, 5)], axis=1)
+    np.testing.assert_allclose(np.ravel(regularizer.field(jnp.asarray(leaf(2)))), matrix @ leaf(2).ravel(), atol=1e-12)
+    largest = np.linalg.norm(matrix, 2) ** 2 if matrix.size else 0.0
+    assert 0.75 * regularizer.gain(3) <= largest <= regularizer.gain(3) * (1 + 1e-12)
+
+
+@members
+def test_rounding_takes_a_corner_from_each_voxel_at_most(regularizer: AbstractRegularizer) -> None:
+    sharp = regularizer.sharp()
+    most = 3.0 * 60 * getattr(regularizer, "corner", 0.0)
+    for size in (1e-3, 1.0, 1e3):
+        x = size * leaf(0)
+        assert -1e-9 <= float(value(sharp, x) - value(regularizer, x)) <= most + 1e-9
+    assert sharp == sharp.sharp()
+
+
 @pytest.mark.parametrize("kind", [L1, TotalVariation])
 def test_shared_places_cost_less(kind: type[L1] | type[TotalVariation]) -> None:
     """Two leaves with their values, or borders, in the same place cost √2 of one; in two places twice as much."""
@@ -114,15 +159,37 @@ def test_impossible_numbers_are_refused(weight: float, scale: float | tuple[floa
         TotalVariation("object.delta", weight, scale)
 
 
+@pytest.mark.parametrize("wrong", [-0.1, math.nan])
+@pytest.mark.parametrize("kind", [L1, ReweightedL1, TotalVariation])
+def test_impossible_corners_are_refused(kind: type[L1], wrong: float) -> None:
+    with pytest.raises(JobError, match="corner"):
+        kind("object.delta", 1.0, 1.0, corner=wrong)
+
+
+@pytest.mark.parametrize("wrong", [-0.1, 0.0, math.nan])
+def test_impossible_thresholds_are_refused(wrong: float) -> None:
+    with pytest.raises(JobError, match="threshold"):
+        ReweightedL1("object.delta", 1.0, 1.0, threshold=wrong)
+
+
 def test_closed_forms() -> None:
     x = np.array([[3.0, -4.0], [0.0, 0.0]])
     assert float(value(Tikhonov("x", 2.0, 0.5), x)) == pytest.approx(100.0)
     assert float(value(L1("x", 2.0, 0.5), x)) == pytest.approx(2 * 14, rel=3e-3)
+    logarithms = 0.1 * (math.log(1 + 6 / 0.1) + math.log(1 + 8 / 0.1))
+    assert float(value(ReweightedL1("x", 2.0, 0.5), x)) == pytest.approx(2 * logarithms, rel=3e-3)
     step = np.zeros((6, 4))
     step[3:] = 2.0  # a border of length 4 and height 2
     penalty = float(value(TotalVariation("x", 1.0, 0.5), step))
     assert penalty == pytest.approx(4 * 4, rel=3e-3)
     assert float(value(TotalVariation("x", 1.0, 0.5), step + 7.0)) == pytest.approx(penalty)
+
+
+def test_reweighted_counts_as_l1_near_zero_and_hardly_grows_far_from_it() -> None:
+    tiny, large = np.full(3, 1e-4), np.full(3, 10.0)
+    one, plain = ReweightedL1("x", 1.0, 1.0).sharp(), L1("x", 1.0, 1.0).sharp()
+    assert float(value(one, tiny)) == pytest.approx(float(value(plain, tiny)), rel=1e-3)
+    assert float(value(one, 2 * large) - value(one, large)) == pytest.approx(3 * 0.1 * math.log(2), rel=0.02)
 
 
 def test_total_variation_is_isotropic() -> None:

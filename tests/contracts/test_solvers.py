@@ -22,7 +22,7 @@ from adorym.likelihoods import Gaussian
 from adorym.problem import Problem
 from adorym.reconstruct import Stage, Task, iterate, snapshot
 from adorym.regularizers import Tikhonov
-from adorym.solvers import LBFGS, SOLVERS, AbstractSolver, ConjugateGradient, FirstOrder, GaussNewton, Moment
+from adorym.solvers import LBFGS, SOLVERS, AbstractSolver, ConjugateGradient, FirstOrder, GaussNewton, Moment, Proximal
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +41,7 @@ ROWS: dict[str, Row] = {
     "gauss-newton": Row(GaussNewton(**WHOLE), 15, 1e-6),
     "l-bfgs": Row(LBFGS(**WHOLE), 20, 1e-6),
     "conjugate gradient": Row(ConjugateGradient(**WHOLE), 15, 1e-6),
+    "proximal": Row(Proximal(**WHOLE), 150, 1e-6),
 }
 SWEEPERS = {name: row for name, row in ROWS.items() if row.solver.sweeps}
 members = pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
@@ -274,3 +275,24 @@ def test_what_the_data_do_not_tell_apart_is_no_obstacle(row: Row) -> None:
 def test_an_objective_without_a_lower_bound_is_an_error(row: Row) -> None:
     model, dataset = linear()
     assert "add constraints" in refusal(row, Problem(Falling(), free=("x",)), model, dataset)
+
+
+@sweepers
+def test_it_goes_on_with_other_data(row: Row) -> None:
+    """From what was learnt of a third of the views to the answer for all, and every step tells the objective of all."""
+    model, dataset = linear()
+    problem, solver = Problem(Gaussian(0.3), free=("x",)), row.solver
+    feed = feed_for(solver, dataset)
+    state = solver.init(problem, model, feed.every(3), seed=0)
+    for step in range(3):
+        moment = Moment(step, row.steps, 0)
+        model, state, _ = solver.step(problem, model, state, feed=feed.every(3), moment=moment)
+    state = solver.renewed(problem, model, state, feed=feed)
+    values = [np.inf]
+    for step in range(2 * row.steps):
+        model, state, info = solver.step(problem, model, state, feed=feed, moment=Moment(step, row.steps, 0))
+        assert info.value <= values[-1] * (1 + 1e-9)
+        values.append(info.value)
+    matrix, counts = equations(model, dataset)
+    expected = np.linalg.lstsq(matrix, counts, rcond=None)[0]
+    np.testing.assert_allclose(model.x, expected, atol=10 * row.error)

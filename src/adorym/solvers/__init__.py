@@ -12,6 +12,11 @@ from adorym.solvers._lbfgs import LBFGS as LBFGS
 from adorym.solvers._lbfgs import LBFGSState as LBFGSState
 from adorym.solvers._passes import objective_and_gradient as objective_and_gradient
 from adorym.solvers._passes import summed as summed
+from adorym.solvers._proximal import Proximal as Proximal
+from adorym.solvers._proximal import ProximalState as ProximalState
+from adorym.solvers._proximal_map import Mapped as Mapped
+from adorym.solvers._proximal_map import no_duals as no_duals
+from adorym.solvers._proximal_map import proximal_map as proximal_map
 from adorym.solvers._relaxation import Relaxation as Relaxation
 from adorym.solvers._relaxation import RelaxationState as RelaxationState
 from adorym.solvers._solver import AbstractSolver as AbstractSolver
@@ -26,5 +31,6 @@ SOLVERS: dict[str, Callable[..., AbstractSolver]] = {
     "gauss-newton": GaussNewton,
     "l-bfgs": LBFGS,
     "conjugate gradient": ConjugateGradient,
+    "proximal": Proximal,
 }
 """The solvers a job may name."""
