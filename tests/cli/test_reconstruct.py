@@ -73,7 +73,8 @@ def test_every_decision_is_in_the_job(holography_run):
     assert tables["regularizers"][0]["scale"][0] > 0
     assert tables["regularizers"][0]["where"] == ["object.delta"]
     assert tables["experiment"] == {
-        "kind": "holography", "slab_voxels": 8, "parametrization": "delta beta", "ratio": 0.1, "boundary": "vacuum"
+        "kind": "holography", "slab_voxels": 8, "parametrization": "delta beta", "ratio": 0.1, "boundary": "vacuum",
+        "start": "auto",
     }  # fmt: skip
     assert [one["where"] for one in tables["constraints"]] == ["object.delta", "object.beta"]
     assert tables["likelihood"]["kind"] == "poisson"

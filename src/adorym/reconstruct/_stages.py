@@ -127,7 +127,7 @@ def check_levels(stage: Stage, dataset: Dataset, model: Experiment) -> None:
         >>> from adorym.solvers import LBFGS
         >>> check_levels(Stage(("object",), LBFGS(), binning=(4, 2, 1)), plan, holography(plan))
     """
-    for factor in stage.binning:
+    for factor in set(stage.binning) - {1}:
         try:
             dataset.binned(factor)
             jax.eval_shape(lambda one, factor=factor: one.binned(factor), model)
