@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
+from adorym._core import AdorymError
 from adorym.cli._jax import prepared_jax
 from adorym.cli._measures import agreement, centred
 from adorym.cli._prepare import Prepared, prepare
@@ -142,4 +143,8 @@ if __name__ == "__main__":
     parser.add_argument("job", metavar="JOB", type=Path)
     parser.add_argument("--set", metavar="KEY=VALUE", dest="sets", action="append", default=[])
     arguments = parser.parse_args()
-    print(json.dumps(two_step(arguments.job, arguments.sets), indent=2))
+    try:
+        found = two_step(arguments.job, arguments.sets)
+    except AdorymError as error:
+        raise SystemExit(f"two_step: {error}") from None
+    print(json.dumps(found, indent=2))

@@ -94,7 +94,9 @@ class _Session:
         forget_peak_memory()
         self.evaluator = Evaluator(prepared.task, prepared.output.evaluations, self._error_of())
         self.total = sum(leg.steps for leg in prepared.task.legs())
-        self.taken = [0] * len(prepared.task.stages)
+        stages = prepared.task.stages
+        self.per_epoch = [one.solver.steps_per_epoch(prepared.task.feed(i)) for i, one in enumerate(stages)]
+        self.taken = [0] * len(stages)
         self.fit: dict[str, float] = {}
 
     @property
@@ -139,8 +141,7 @@ class _Session:
         """One line of `metrics.jsonl`; the misfit where it was measured."""
         task, step = self.prepared.task, progress.step
         self.taken[progress.stage] += 1
-        per_epoch = [one.solver.steps_per_epoch(task.feed(i)) for i, one in enumerate(task.stages)]
-        epoch = sum(taken / each for taken, each in zip(self.taken, per_epoch, strict=True))
+        epoch = sum(taken / each for taken, each in zip(self.taken, self.per_epoch, strict=True))
         found: dict[str, float] = {}
         if self.evaluator.due(step) or progress.last:
             found = self.evaluator.look(progress.model, task.problem, whole=progress.last)
