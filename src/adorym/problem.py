@@ -9,6 +9,7 @@ that memory is that of one view.
 from __future__ import annotations
 
 import dataclasses
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -21,7 +22,7 @@ from adorym._core.trees import array_paths, replace, resolve, selection
 from adorym.constraints import AbstractConstraint
 from adorym.likelihoods import AbstractLikelihood
 from adorym.regularizers import AbstractRegularizer
-from adorym.sharding import deal_out
+from adorym.sharding import deal_out, replicate
 
 
 class Fit(NamedTuple):
@@ -77,15 +78,30 @@ class Problem(eqx.Module):
         self, params: PyTree, frozen: PyTree, batch: Batch, *, fraction: float | Array
     ) -> tuple[Float[Array, ""], PyTree]:
         """The objective of a batch and its gradient; regularisers count by the `fraction` of the data in the batch."""
-        return _value_and_gradient(self, (params, frozen), batch, fraction=jnp.asarray(fraction, jnp.zeros(()).dtype))
+        problem, split = replicate((self, (params, frozen)))
+        return _value_and_gradient(problem, split, batch, fraction=jnp.asarray(fraction, jnp.zeros(()).dtype))
 
     def gauss_newton_product(self, params: PyTree, frozen: PyTree, batch: Batch, *, vector: PyTree) -> PyTree:
         """Jᵀ F J v over a batch: J the Jacobian of the predicted counts, F their Fisher information."""
-        return _gauss_newton_product(self, (params, frozen), batch, vector=vector)
+        problem, split, vector = replicate((self, (params, frozen), vector))
+        return _gauss_newton_product(problem, split, batch, vector=vector)
 
     def fit(self, model: PyTree, batch: Batch) -> Fit:
         """How well a model fits a batch."""
-        return _fit(self, model, batch)
+        return _fit(self.likelihood, replicate(model), batch)
+
+    def compile_ahead(self, model: PyTree, batch: Batch) -> None:
+        """Compile the kernels for batches like this one side by side, instead of each when it is first called."""
+        problem, model = replicate((self, model))
+        split = problem.split(model)
+        zero = jnp.zeros((), jnp.zeros(()).dtype)
+        kernels: list[tuple[Any, tuple[Any, ...], dict[str, Any]]] = [
+            (_value_and_gradient, (problem, split, batch), {"fraction": zero}),
+            (_gauss_newton_product, (problem, split, batch), {"vector": split[0]}),
+            (_fit, (problem.likelihood, model, batch), {}),
+        ]
+        with ThreadPoolExecutor(len(kernels)) as pool:
+            list(pool.map(lambda one: one[0].lower(*one[1], **one[2]).compile(), kernels))
 
     def penalty(self, params: PyTree, frozen: PyTree) -> Float[Array, ""]:
         """Sum of the regularisers."""
@@ -247,16 +263,16 @@ def _gauss_newton_product(problem: Problem, split: tuple[PyTree, PyTree], batch:
 
 
 @eqx.filter_jit
-def _fit(problem: Problem, model: PyTree, batch: Batch) -> Fit:
+def _fit(likelihood: AbstractLikelihood, model: PyTree, batch: Batch) -> Fit:
     def one_view(model: PyTree, view: Batch) -> Fit:
         predicted = model.predict_view(view.views, view.frames)
         weights = _weights(view)
         roots = jnp.sqrt(jnp.maximum(predicted, 0)) - jnp.sqrt(jnp.maximum(view.counts, 0))
         return Fit(
-            _weighted_sum(view, problem.likelihood.nll(predicted, view.counts)),
+            _weighted_sum(view, likelihood.nll(predicted, view.counts)),
             jnp.sum(weights * jnp.square(roots)),
             jnp.sum(weights * view.counts),
-            jnp.sum(weights * jnp.square(problem.likelihood.residual(predicted, view.counts))),
+            jnp.sum(weights * jnp.square(likelihood.residual(predicted, view.counts))),
             jnp.sum(weights),
         )
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+from jax.core import Tracer
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from adorym._core import Batch
@@ -26,7 +27,13 @@ def replicate(tree: Any) -> Any:
     if len(devices) == 1:
         return tree
     everywhere = NamedSharding(Mesh(devices, ("device",)), PartitionSpec())
-    return jax.tree.map(lambda leaf: jax.device_put(leaf, everywhere) if isinstance(leaf, jax.Array) else leaf, tree)
+
+    def spread(leaf: Any) -> Any:
+        if not isinstance(leaf, jax.Array) or isinstance(leaf, Tracer) or leaf.sharding == everywhere:
+            return leaf
+        return jax.device_put(leaf, everywhere)
+
+    return jax.tree.map(spread, tree)
 
 
 def deal_out(function: Callable[[Any, Batch], Any], constants: Any, batch: Batch) -> Any:

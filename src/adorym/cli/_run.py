@@ -122,6 +122,7 @@ class _Session:
             start=0 if found is None else found.step,
             at_most=any(isinstance(stage.epochs, str) for stage in task.stages),
         )
+        task.compile_ahead()
         with Interruption() as asked, bar:
             if found is None:
                 self.run.append({"step": 0, "seconds": 0.0, **self.evaluator.look(model, task.problem, whole=False)})

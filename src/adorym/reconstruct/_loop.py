@@ -120,6 +120,11 @@ class Task:
             for factor in stage.binning
         ]
 
+    def compile_ahead(self) -> None:
+        """Compile what the first stage needs side by side, which is sooner done than one after the other."""
+        problem = dataclasses.replace(self.problem.with_weight(0.0), free=self.stages[0].free)
+        problem.compile_ahead(self.model, next(self.feed(0).sweep()))
+
 
 class Snapshot(NamedTuple):
     """Where a reconstruction stands, as arrays: what a checkpoint holds.

@@ -20,7 +20,7 @@ from adorym.problem import Problem
 from adorym.solvers._line_search import newton_length, search
 from adorym.solvers._passes import data_curvature, inactive, objective_and_gradient, scaled, with_penalties
 from adorym.solvers._solver import AbstractSolver, Info, Moment
-from adorym.solvers._vectors import dot
+from adorym.solvers._vectors import dot, plus
 
 
 class ConjugateGradientState(NamedTuple):
@@ -84,8 +84,8 @@ class ConjugateGradient(AbstractSolver):
 
     def moved(self, state: ConjugateGradientState, change: tuple[PyTree, PyTree]) -> ConjugateGradientState:
         """See `AbstractSolver.moved`."""
-        gradient = jax.tree.map(jnp.add, state.gradient, change[1])
-        return state._replace(value=state.value + change[0], gradient=gradient)
+        value, gradient = plus((state.value, state.gradient), change)
+        return state._replace(value=value, gradient=gradient)
 
     def renewed(
         self, problem: Problem, model: PyTree, state: ConjugateGradientState, *, feed: Feed

@@ -20,7 +20,7 @@ from adorym.problem import Problem
 from adorym.solvers._line_search import newton_length, search
 from adorym.solvers._passes import data_curvature, inactive, objective_and_gradient, scaled, with_penalties
 from adorym.solvers._solver import AbstractSolver, Info, Moment
-from adorym.solvers._vectors import axpy, dot
+from adorym.solvers._vectors import axpy, dot, plus
 
 
 class LBFGSState(NamedTuple):
@@ -89,8 +89,8 @@ class LBFGS(AbstractSolver):
 
     def moved(self, state: LBFGSState, change: tuple[PyTree, PyTree]) -> LBFGSState:
         """See `AbstractSolver.moved`."""
-        gradient = jax.tree.map(jnp.add, state.gradient, change[1])
-        return state._replace(value=state.value + change[0], gradient=gradient)
+        value, gradient = plus((state.value, state.gradient), change)
+        return state._replace(value=value, gradient=gradient)
 
     def renewed(self, problem: Problem, model: PyTree, state: LBFGSState, *, feed: Feed) -> LBFGSState:
         """See `AbstractSolver.renewed`."""
@@ -103,10 +103,7 @@ class LBFGS(AbstractSolver):
     ) -> tuple[PyTree, LBFGSState, Info]:
         """See `AbstractSolver.step`."""
         params, frozen = problem.split(model)
-        params = problem.project(params)
-        metric = with_penalties(problem, (params, frozen), state.curvature)
-        gradient = inactive(problem, params, state.gradient, curvature=metric)
-        direction, learnt = _direction(state, gradient, metric)
+        params, gradient, (direction, learnt) = _ahead(problem, (params, frozen), state)
         length = jnp.ones_like(state.value)
         if not bool(learnt):
             length = newton_length(problem, (params, frozen), direction, gradient=gradient, feed=feed)
@@ -120,7 +117,17 @@ class LBFGS(AbstractSolver):
         return eqx.combine(found.params, frozen), state, Info(float(found.value), found.note)
 
 
-@jax.jit
+@eqx.filter_jit
+def _ahead(
+    problem: Problem, split: tuple[PyTree, PyTree], state: LBFGSState
+) -> tuple[PyTree, PyTree, tuple[PyTree, Bool[Array, ""]]]:
+    """The free leaves as constraints allow them, the gradient that is not held there, and the direction."""
+    params = problem.project(split[0])
+    metric = with_penalties(problem, (params, split[1]), state.curvature)
+    gradient = inactive(problem, params, state.gradient, curvature=metric)
+    return params, gradient, _direction(state, gradient, metric)
+
+
 def _direction(state: LBFGSState, gradient: PyTree, metric: tuple[Array, ...]) -> tuple[PyTree, Bool[Array, ""]]:
     """Minus the inverse second derivative times the gradient, and whether anything is known of the former."""
 

@@ -20,7 +20,7 @@ from jaxtyping import Array, Float, PyTree
 from adorym.data import Feed
 from adorym.problem import Problem
 from adorym.solvers._passes import ensure_bounded, summed, tried, undefined
-from adorym.solvers._vectors import axpy, dot
+from adorym.solvers._vectors import axpy, dot, plus
 
 _SHARE = 1e-4
 _TRIALS = 8
@@ -57,8 +57,15 @@ def newton_length(
     """
     params, frozen = split
     product = summed(lambda batch: problem.gauss_newton_product(params, frozen, batch, vector=direction), feed)
-    product = jax.tree.map(jnp.add, product, problem.penalty_curvature(params, frozen, direction))
-    curvature = dot(direction, product)
+    return _newton_length(problem, split, (direction, product), gradient=gradient)
+
+
+@eqx.filter_jit
+def _newton_length(
+    problem: Problem, split: tuple[PyTree, PyTree], both: tuple[PyTree, PyTree], *, gradient: PyTree
+) -> Float[Array, ""]:
+    direction, product = both
+    curvature = dot(direction, plus(product, problem.penalty_curvature(*split, direction)))
     return jnp.where(curvature > 0, -dot(gradient, direction) / jnp.where(curvature > 0, curvature, 1), 1)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from functools import partial
 
 import equinox as eqx
 import jax
@@ -15,7 +16,7 @@ from adorym._core import Batch, DataError, JobError
 from adorym._core.trees import leaf_paths
 from adorym.data import Feed
 from adorym.problem import Problem
-from adorym.solvers._vectors import axpy, dot, only, signs
+from adorym.solvers._vectors import axpy, dot, only, plus, signs
 
 _NO_CURVATURE = 1e-30  # that of a leaf on which the objective does not depend; finite, and so is its inverse
 
@@ -37,7 +38,7 @@ def summed(kernel: Callable[[Batch], PyTree], feed: Feed) -> PyTree:
     total: PyTree = None
     for batch in feed.sweep():
         part = kernel(batch)
-        total = part if total is None else jax.tree.map(jnp.add, total, part)
+        total = part if total is None else plus(total, part)
     return total
 
 
@@ -200,10 +201,16 @@ def data_curvature(
         def kernel(batch: Batch, along: PyTree = along) -> PyTree:
             return problem.gauss_newton_product(params, frozen, batch, vector=along)
 
-        curvature.append(jnp.maximum(dot(along, summed(kernel, feed)) / leaf.size, _NO_CURVATURE))
+        curvature.append(_mean_curvature(along, summed(kernel, feed), leaf.size))
     return tuple(curvature)
 
 
+@partial(jax.jit, static_argnums=2)
+def _mean_curvature(along: PyTree, product: PyTree, size: int) -> Float[Array, ""]:
+    return jnp.maximum(dot(along, product) / size, _NO_CURVATURE)
+
+
+@eqx.filter_jit
 def with_penalties(
     problem: Problem, split: tuple[PyTree, PyTree], curvature: tuple[Float[Array, ""], ...]
 ) -> tuple[Array, ...]:
@@ -217,13 +224,8 @@ def with_penalties(
     """
     if not problem.regularizers:
         return curvature
-    diagonal = _penalty_diagonal(problem, split)
+    diagonal = problem.penalty_diagonal(*split)
     return tuple(c + d for c, d in zip(curvature, jax.tree.leaves(diagonal), strict=True))
-
-
-@eqx.filter_jit
-def _penalty_diagonal(problem: Problem, split: tuple[PyTree, PyTree]) -> PyTree:
-    return problem.penalty_diagonal(*split)
 
 
 def scaled(tree: PyTree, curvature: tuple[Array, ...], power: int) -> PyTree:
@@ -239,6 +241,7 @@ def scaled(tree: PyTree, curvature: tuple[Array, ...], power: int) -> PyTree:
     )
 
 
+@eqx.filter_jit
 def inactive(problem: Problem, params: PyTree, gradient: PyTree, *, curvature: tuple[Array, ...]) -> PyTree:
     """The gradient without the elements that a constraint would put back where they are.
 

@@ -1,4 +1,4 @@
-"""Trees of real arrays as vectors."""
+"""Trees of real arrays as vectors, each operation compiled as one."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 
+@jax.jit
 def dot(a: PyTree, b: PyTree) -> Float[Array, ""]:
     """Inner product over all leaves.
 
@@ -18,6 +19,7 @@ def dot(a: PyTree, b: PyTree) -> Float[Array, ""]:
     return sum((jnp.vdot(x, y) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)), jnp.zeros(()))
 
 
+@jax.jit
 def axpy(factor: Array | float, a: PyTree, b: PyTree) -> PyTree:
     """factor * a + b.
 
@@ -26,6 +28,17 @@ def axpy(factor: Array | float, a: PyTree, b: PyTree) -> PyTree:
         7.0
     """
     return jax.tree.map(lambda x, y: factor * x + y, a, b)
+
+
+@jax.jit
+def plus(a: PyTree, b: PyTree) -> PyTree:
+    """a + b.
+
+    Example:
+        >>> float(plus(jnp.array(3.0), jnp.array(1.0)))
+        4.0
+    """
+    return jax.tree.map(jnp.add, a, b)
 
 
 def signs(tree: PyTree, seed: int) -> PyTree:
