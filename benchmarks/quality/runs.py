@@ -61,7 +61,8 @@ def run_job(tables: dict[str, Any], folder: Path, *, budget: float, patience: fl
         tables: the job.
         folder: the RUN folder; what it holds is replaced.
         budget: seconds after which the run is told to end.
-        patience: end the run once it is this many times older than its best error; 0 waits.
+        patience: end the run once it is this many times older than when it was first within 1 % of its best error; 0
+            waits.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     job, log = write_job(tables, folder.with_suffix(".toml")), folder.with_suffix(".log")
@@ -99,7 +100,8 @@ def _verdict(folder: Path, began: float, budget: float, *, patience: float) -> s
         return "out of time"
     if patience:
         curve = curve_of(_records(folder, began))
-        if curve and now > patience * min(curve, key=lambda point: point[1])[0] + GRACE:
+        least = min((error for _, error in curve), default=0.0)
+        if curve and now > patience * next(at for at, error in curve if error <= 1.01 * least) + GRACE:
             return "no longer better"
     return "finished"
 

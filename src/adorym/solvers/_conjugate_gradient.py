@@ -109,7 +109,7 @@ class ConjugateGradient(AbstractSolver):
         found = search(problem, (params, frozen), direction, start=start, length=length, feed=feed)
         if found is None:  # the direction misleads, or nothing is left to gain
             state = state._replace(carried=jax.tree.map(jnp.zeros_like, state.carried))
-            return eqx.combine(params, frozen), state, Info(float(state.value), "refused")
+            return eqx.combine(params, frozen), state, Info(float(state.value), "refused", refused=True)
         after = inactive(problem, found.params, found.gradient, curvature=metric)
         carried = _carried(direction, (gradient, after), metric)
         state = ConjugateGradientState(found.value, found.gradient, state.curvature, carried)

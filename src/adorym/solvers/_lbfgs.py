@@ -112,7 +112,7 @@ class LBFGS(AbstractSolver):
         if found is None:  # what is remembered misleads, or nothing is left to gain
             forgotten = jax.tree.map(jnp.zeros_like, (state.steps, state.changes))
             state = state._replace(steps=forgotten[0], changes=forgotten[1])
-            return eqx.combine(params, frozen), state, Info(float(state.value), "refused")
+            return eqx.combine(params, frozen), state, Info(float(state.value), "refused", refused=True)
         state = _remembered(state, params, (found.params, found.value, found.gradient))
         return eqx.combine(found.params, frozen), state, Info(float(found.value), found.note)
 

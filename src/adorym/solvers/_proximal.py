@@ -131,7 +131,7 @@ class Proximal(AbstractSolver):
             state = _calmer(state, met)
         if not any(map(math.isfinite, values)):
             raise undefined(f"objective is {values[-1]} after the shortest step that was tried,")
-        return eqx.combine(params, frozen), state, Info(start, "refused")
+        return eqx.combine(params, frozen), state, Info(start, "refused", refused=True)
 
 
 def _data_alone(problem: Problem) -> Problem:

@@ -4,9 +4,13 @@ With a strong penalty only what the data say most loudly appears; each relaxatio
 a start that is already good, so that the way from strong to weak costs little more than the last of its problems
 (continuation; Hale, Yin, Zhang, SIAM J. Optim. 19, 1107 (2008)). Frames that were kept back judge it: as long as detail
 is real they are predicted better, and when noise begins to be fitted they are predicted worse (cross-validation). What
-predicted them best is the result. Then the weight stays what was best, and steps go on while they are a gain: what is
-slow to come, such as low spatial frequencies, has its time. Where no weight is left open the same rule is early
-stopping.
+predicted them best is the result.
+
+Then the weight goes back to the best one, and steps go on while they are a gain. The way down was quick, and left every
+weight long before its own end: part of what made the lower ones better were the steps that came with them, and some
+noise came, too. So at last the way goes up from the best: at twice its weight steps go on for as long as they are a
+gain, then at twice that, until a weight brings none. What is slow to come has its time there, and noise goes again.
+Where no weight is left open the same rule is early stopping.
 
 The first weight follows from the noise. A voxel's gradient has the curvature of the data along it as its variance, of
 which `data_curvature` is the mean h; a penalty that pulls with much less than √h cannot hold noise back, one that pulls
@@ -36,6 +40,7 @@ _AGAIN = 4.0  # times the weight that was best before
 _GAIN, _LOSS = 2.0, 10.0  # nats that are a gain, and that are a loss without doubt
 _LEAST_VIEWS = 12
 _ROUNDING = 1e-5  # of sums over many pixels
+_DOWN, _BACK, _UP = range(3)
 
 
 class RelaxationState(NamedTuple):
@@ -48,7 +53,7 @@ class RelaxationState(NamedTuple):
         looks: weights that were done before it.
         best: lowest objective of the held-out frames in nats, and the `best_weight` and `best_params` that had it.
         worse: times in a row that the held-out frames were not predicted better.
-        settling: 1 once the weight stays what was best.
+        way: 0 down, 1 back at the best weight, 2 up.
 
     Example:
         >>> RelaxationState._fields[:2]
@@ -63,7 +68,7 @@ class RelaxationState(NamedTuple):
     best_weight: Float[Array, ""]
     best_params: PyTree
     worse: Int[Array, ""]
-    settling: Int[Array, ""]
+    way: Int[Array, ""]
 
 
 class Relaxation(AbstractSolver):
@@ -73,7 +78,7 @@ class Relaxation(AbstractSolver):
         solver: moves the free leaves; it goes over all data in a step.
         views_per_batch, frames_per_batch: the solver's.
         steps: that it takes between two looks at the held-out frames.
-        factor: by which the weights fall at each look.
+        factor: by which the weights fall at each look, and rise on the way up.
         growing: every how many-th view is used at the first weights, one after the other; then all are, first at the
             same weight again. While penalties are strong a few views show all that they let through.
         patience: looks without a gain after which the best is taken and nothing more is done; one clear loss is enough.
@@ -152,15 +157,18 @@ class Relaxation(AbstractSolver):
         model, inner, info = self.solver.step(now, model, state.inner, feed=part, moment=moment)
         state = state._replace(inner=inner, taken=state.taken + 1)
         end = moment.step + 1 == moment.steps
-        if int(state.taken) == self.steps or end:
-            model, state, found = self._look(problem, model, state, feed=feed, end=end)
+        if int(state.taken) == self.steps or end or info.refused:
+            model, state, found = self._look(problem, model, state, feed=feed, ends=(end, info.refused))
             info = Info(info.value, f"{info.note}, {found}")
         return model, state, info
 
     def _look(
-        self, problem: Problem, model: PyTree, state: RelaxationState, *, feed: Feed, end: bool
+        self, problem: Problem, model: PyTree, state: RelaxationState, *, feed: Feed, ends: tuple[bool, bool]
     ) -> tuple[PyTree, RelaxationState, str]:
-        """Judges the present weight by the held-out frames and goes on to the next, or back to the best."""
+        """Judges the present weight by the held-out frames and goes on to the next, or back to the best.
+
+        `ends` says whether there are no more steps, and whether there is no way down at this weight.
+        """
         params, frozen = problem.split(model)
         value, nat = held_out(problem, model, feed)
         note = f"weight {float(state.weight):.3g}, held out {float(value):.6g}"
@@ -168,38 +176,43 @@ class Relaxation(AbstractSolver):
         worth, lost = change < -_GAIN * nat - rounding, change > _LOSS * nat + rounding
         if bool(value < state.best):
             state = state._replace(best=value, best_weight=state.weight, best_params=params)
-        looks, settling, keep = int(state.looks), bool(state.settling), self._keep(feed, state)
+        looks, way, keep = int(state.looks), int(state.way), self._keep(feed, state)
+        higher = way == _UP and bool(state.weight > state.best_weight)  # than any that was a gain
         worse = 0 if worth else int(state.worse) + 1
-        over = worse >= self.patience or lost or (settling and not worth)
+        over = lost or worse >= (1 if way == _BACK or higher or ends[1] else self.patience)
         if over and keep > 1:  # what a part of the views cannot tell, all may
             worse, looks, over = 0, len(self.growing), False
         elif worth:
             looks += 1
-        ended = end or (over and (settling or not problem.open))
+        ended = ends[0] or (over and ((way == _UP and (lost or higher)) or not problem.open))
+        way = min(way + over, _UP)
         worse = self.patience if ended else (0 if over else worse)
-        counts = {"worse": worse, "looks": looks, "settling": int(settling or over), "taken": 0}
+        counts = {"worse": worse, "looks": looks, "way": way, "taken": 0}
         after = state._replace(**{name: jnp.full_like(state.taken, count) for name, count in counts.items()})
         if ended:
             note += f"; the best was weight {float(state.best_weight):.3g}"
             return eqx.combine(state.best_params, frozen), after, note
+        if over and way == _UP:
+            model = eqx.combine(state.best_params, frozen)
+            weight = self.factor * state.best_weight
+            inner = self.solver.init(problem.with_weight(weight), model, feed, seed=0)
+            return model, after._replace(inner=inner, weight=weight), note
         return model, self._onwards(problem, model, state, after=after, feed=feed), note
 
     def _onwards(
         self, problem: Problem, model: PyTree, before: RelaxationState, *, after: RelaxationState, feed: Feed
     ) -> RelaxationState:
         """The next weight, and the inner solver's state for it."""
-        more = self._keep(feed, after) != self._keep(feed, before)
-        if not problem.open or more:  # with more data, first the same weight
-            weight = before.weight
-        else:
-            weight = before.best_weight if bool(after.settling) else before.weight / self.factor
-        if more:
+        weight = before.weight
+        if self._keep(feed, after) != self._keep(feed, before):  # with more data, first the same weight
             part = feed.every(self._keep(feed, after))
-            inner = self.solver.renewed(problem.with_weight(weight), model, before.inner, feed=part)
-        else:
-            change = problem.reweighted(*problem.split(model), (before.weight, weight))
-            inner = self.solver.moved(before.inner, change)
-        return after._replace(inner=inner, weight=weight)
+            return after._replace(
+                inner=self.solver.renewed(problem.with_weight(weight), model, before.inner, feed=part)
+            )
+        if problem.open and int(after.way) != _UP:
+            weight = before.weight / self.factor if int(after.way) == _DOWN else before.best_weight
+        change = problem.reweighted(*problem.split(model), (before.weight, weight))
+        return after._replace(inner=self.solver.moved(before.inner, change), weight=weight)
 
     def _keep(self, feed: Feed, state: RelaxationState) -> int:
         """Every how many-th view is seen: strong penalties let through what few views show, too."""

@@ -36,6 +36,7 @@ class Info(NamedTuple):
     Attributes:
         value: objective in nats, scaled to all data.
         note: what the solver did, in a few words.
+        refused: whether no way down was found, so that nothing moved.
 
     Example:
         >>> Info(1.0, "accepted").note
@@ -44,6 +45,7 @@ class Info(NamedTuple):
 
     value: float
     note: str
+    refused: bool = False
 
 
 class AbstractSolver(eqx.Module):
