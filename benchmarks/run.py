@@ -41,7 +41,7 @@ def chain(waves: int, size: int, slabs: int) -> None:
     @jax.jit
     def gradient(log_amplitude: jax.Array, phase: jax.Array) -> object:
         def energy(log_amplitude: jax.Array, phase: jax.Array) -> jax.Array:
-            return jnp.sum(jnp.abs(multislice(incident, log_amplitude, phase, step=step)[..., ::2]) ** 2)
+            return jnp.sum(jnp.abs(multislice(incident, (log_amplitude, phase), step=step)[..., ::2]) ** 2)
 
         return jax.value_and_grad(energy, (0, 1))(log_amplitude, phase)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax.core import Tracer
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
@@ -39,8 +40,8 @@ def replicate(tree: Any) -> Any:
 def deal_out(function: Callable[[Any, Batch], Any], constants: Any, batch: Batch) -> Any:
     """Sum over devices of `function(constants, share of the batch)`.
 
-    The function has to be a sum over views and frames. Where neither the views nor the frames can be divided by the
-    number of devices, one device does it all.
+    The function has to be a weighted sum over views and frames: where they cannot be divided by the number of devices,
+    the batch is filled up with frames of no weight. What is too small to be divided is done by one device.
 
     Args:
         function: of replicated constants and a batch; returns a tree of arrays.
@@ -56,14 +57,12 @@ def deal_out(function: Callable[[Any, Batch], Any], constants: Any, batch: Batch
     """
     devices = jax.local_devices()
     views, frames = batch.weights.shape
-    if len(devices) > 1 and views % len(devices) == 0:
-        split = PartitionSpec("device")
-        specs = Batch(split, split, split, PartitionSpec(), split)
-    elif len(devices) > 1 and frames % len(devices) == 0:
-        split = PartitionSpec(None, "device")
-        specs = Batch(PartitionSpec(), split, split, PartitionSpec(), split)
-    else:
+    if len(devices) == 1 or max(views, frames) < len(devices):
         return function(constants, batch)
+    by_views = views >= len(devices)
+    batch = _filled_up(batch, len(devices), axis=0 if by_views else 1)
+    split = PartitionSpec("device") if by_views else PartitionSpec(None, "device")
+    specs = Batch(split if by_views else PartitionSpec(), split, split, PartitionSpec(), split)
     mesh = Mesh(devices, ("device",))
 
     def one(constants: Any, part: Batch) -> Any:
@@ -73,3 +72,18 @@ def deal_out(function: Callable[[Any, Batch], Any], constants: Any, batch: Batch
         one, mesh=mesh, in_specs=(PartitionSpec(), specs), out_specs=PartitionSpec(), check_vma=False
     )
     return shared(constants, batch)
+
+
+def _filled_up(batch: Batch, devices: int, *, axis: int) -> Batch:
+    """The batch with its first views or frames once more, at no weight, until the devices divide it."""
+    missing = -batch.weights.shape[axis] % devices
+    if not missing:
+        return batch
+    ends = [(0, missing if i == axis else 0) for i in range(2)]
+    return Batch(
+        jnp.pad(batch.views, ends[0], mode="wrap") if axis == 0 else batch.views,
+        jnp.pad(batch.frames, ends, mode="wrap"),
+        jnp.pad(batch.weights, ends),
+        batch.mask,
+        jnp.pad(batch.counts, [*ends, (0, 0), (0, 0)]),
+    )

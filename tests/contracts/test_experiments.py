@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -20,7 +22,7 @@ from tests.contracts.cases import (
 )
 
 from adorym._core.trees import replace, resolve
-from adorym.experiment import EXPERIMENTS
+from adorym.experiment import EXPERIMENTS, _experiment
 from adorym.likelihoods import Poisson
 from adorym.problem import Problem
 
@@ -84,3 +86,20 @@ def test_a_users_vmap_of_predict_view(name: str) -> None:
     mapped = jax.jit(jax.vmap(model.predict_view))(*indices(dataset))
     np.testing.assert_allclose(mapped, predicted(model, dataset), rtol=1e-10)
     assert mapped.shape == dataset.frames.shape
+
+
+@pytest.mark.parametrize("name", ["far-field ptychography, two modes", "multislice ptycho-tomography"])
+def test_frames_carried_a_few_at_a_time_are_those_carried_together(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many waves a processor's cache takes, one that does not divide the number of frames among them."""
+    model, dataset = prepared(name)
+    _, frames = indices(dataset)
+    problem, batch = Problem(Poisson(), free=parts(model)), whole(dataset)
+    one = 16 * model.probe.real.shape[0] * math.prod(model.grid.shape)
+    found = []
+    for size in (one, (frames.shape[1] - 1) * one, 1 << 40):
+        monkeypatch.setattr(_experiment, "_CACHE", size)
+        jax.clear_caches()
+        value, gradient = problem.value_and_gradient(*problem.split(model), batch, fraction=1.0)
+        found.append(np.concatenate([np.ravel(leaf) for leaf in [value, *jax.tree.leaves(gradient)]]))
+    for other in found[1:]:
+        np.testing.assert_allclose(other, found[0], rtol=1e-9, atol=1e-12 * np.abs(found[0]).max())

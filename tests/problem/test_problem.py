@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import subprocess
 import sys
 from pathlib import Path
@@ -184,12 +185,17 @@ def test_nothing_free_by_a_wrong_name() -> None:
 DEALT = ("holography, one distance", "far-field ptychography, two modes")
 
 
-def answers(name: str, counts: np.ndarray) -> np.ndarray:
-    """Value and gradient over one batch that holds everything."""
+def answers(name: str, counts: np.ndarray, *, uneven: bool = False) -> np.ndarray:
+    """Value and gradient over one batch that holds everything, or numbers that two do not divide."""
     model, plan = structured(name)
     problem = Problem(Poisson(), free=parts(model))
     params, frozen = problem.split(model)
     batch = whole(dataclasses.replace(plan, frames=ArrayFrames(counts)))
+    if uneven and len(batch.views) == 1:
+        batch = batch._replace(**{key: getattr(batch, key)[:, :-1] for key in ("frames", "weights", "counts")})
+    elif uneven:
+        keys = ("views", "frames", "weights", "counts")
+        batch = batch._replace(**{key: getattr(batch, key)[np.array([0, 1, 0])] for key in keys})
     value, gradient = problem.value_and_gradient(params, frozen, batch, fraction=1.0)
     return np.concatenate([np.ravel(value), flat(gradient)])
 
@@ -208,16 +214,17 @@ assert jax.local_device_count() == 2
 counts = np.load(sys.argv[1])
 for name in DEALT:
     views, frames = counts[name].shape[:2]
-    assert views % 2 == 0 or (views == 1 and frames % 2 == 0)
-    batch = Batch(np.zeros(views, np.int32), np.zeros((views, frames), np.int32), np.ones((views, frames)),
-        np.ones((1, 1)), counts[name])
-    assert "psum" in str(jax.make_jaxpr(lambda b: deal_out(lambda c, part: c * part.weights.sum(), 1.0, b))(batch))
-np.savez(sys.argv[2], **{name: answers(name, counts[name]) for name in DEALT})
+    for more in (0, 1):
+        batch = Batch(np.zeros(views + more, np.int32), np.zeros((views + more, frames + more), np.int32),
+            np.ones((views + more, frames + more)), np.ones((1, 1)), np.ones((views + more, frames + more, 1, 1)))
+        assert "psum" in str(jax.make_jaxpr(lambda b: deal_out(lambda c, part: c * part.weights.sum(), 1.0, b))(batch))
+found = {f"{name}, {uneven}": answers(name, counts[name], uneven=uneven) for name in DEALT for uneven in (False, True)}
+np.savez(sys.argv[2], **found)
 """
 
 
 def test_two_devices_give_the_answer_of_one(tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    """Two views on two devices; one view's frames on two devices; the sums agree to rounding."""
+    """Views or one view's frames on two devices, also where two does not divide them; the sums agree to rounding."""
     assert jax.local_device_count() == 1
     counts = {name: prepared(name)[1].frames.array for name in DEALT}
     assert {array.shape[0] for array in counts.values()} == {1, 2}
@@ -227,9 +234,9 @@ def test_two_devices_give_the_answer_of_one(tmp_path: Path, request: pytest.Fixt
     run = subprocess.run(command, cwd=request.config.rootpath, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr[-2000:]
     two = np.load(after)
-    for name in DEALT:
-        one = answers(name, counts[name])
-        np.testing.assert_allclose(two[name], one, rtol=1e-9, atol=1e-12 * np.abs(one).max(), err_msg=name)
+    for name, uneven in itertools.product(DEALT, (False, True)):
+        one, key = answers(name, counts[name], uneven=uneven), f"{name}, {uneven}"
+        np.testing.assert_allclose(two[key], one, rtol=1e-9, atol=1e-12 * np.abs(one).max(), err_msg=key)
 
 
 @pytest.mark.parametrize(("views", "frames"), [(2, 3), (1, 4), (3, 1)])

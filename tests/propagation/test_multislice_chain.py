@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 
-from adorym.propagation import multislice, transfer_function
+from adorym.propagation import multislice, transfer_function, transmission
 from adorym.waves import Grid
 
 SHAPE = (6, 5)
@@ -33,15 +33,15 @@ def test_transmit_and_propagate_from_middle_to_middle(count: int) -> None:
     rng = np.random.default_rng(3)
     field = rng.normal(size=(2, *SHAPE)) + 1j * rng.normal(size=(2, *SHAPE))
     log_amplitude, phase = slabs(count)
-    wave = multislice(jnp.asarray(field), log_amplitude, phase, step=STEP)
+    wave = multislice(jnp.asarray(field), (log_amplitude, phase), step=STEP)
     np.testing.assert_allclose(wave, by_hand(field, log_amplitude, phase), atol=1e-12)
 
 
 def test_the_order_of_slabs_matters() -> None:
     log_amplitude, phase = slabs(3)
     field = jnp.ones(SHAPE, complex)
-    forth = multislice(field, log_amplitude, phase, step=STEP)
-    back = multislice(field, log_amplitude[::-1], phase[::-1], step=STEP)
+    forth = multislice(field, (log_amplitude, phase), step=STEP)
+    back = multislice(field, (log_amplitude[::-1], phase[::-1]), step=STEP)
     assert float(jnp.abs(forth - back).max()) > 0.01
 
 
@@ -54,10 +54,12 @@ def test_a_window_cuts_what_each_frame_sees() -> None:
     def window(slab: jax.Array) -> jax.Array:
         return jnp.stack([slab[y : y + 6, x : x + 5] for y, x in corners])
 
-    together = multislice(jnp.ones((3, *SHAPE), complex), *wide, step=STEP, window=window)
+    together = multislice(
+        jnp.ones((3, *SHAPE), complex), tuple(wide), step=STEP, transmit=lambda *slab: window(transmission(*slab))
+    )
     for frame, (y, x) in zip(together, corners, strict=True):
-        own = [part[:, y : y + 6, x : x + 5] for part in wide]
-        np.testing.assert_allclose(frame, multislice(jnp.ones(SHAPE, complex), *own, step=STEP), atol=1e-13)
+        own = tuple(part[:, y : y + 6, x : x + 5] for part in wide)
+        np.testing.assert_allclose(frame, multislice(jnp.ones(SHAPE, complex), own, step=STEP), atol=1e-13)
 
 
 @pytest.mark.parametrize("count", [1, 4])
@@ -67,7 +69,7 @@ def test_derivatives(count: int) -> None:
 
     @jax.jit
     def value(real: jax.Array, log_amplitude: jax.Array, phase: jax.Array) -> jax.Array:
-        wave = multislice(jax.lax.complex(real, 0.3 * real), log_amplitude, phase, step=STEP)
+        wave = multislice(jax.lax.complex(real, 0.3 * real), (log_amplitude, phase), step=STEP)
         return jnp.sum(weights * (jnp.square(wave.real) + jnp.square(wave.imag)))
 
     check_grads(value, (1 + weights, log_amplitude, phase), 1, modes=("fwd", "rev"), atol=1e-6, rtol=1e-6, eps=1e-5)

@@ -17,7 +17,7 @@ seeds = st.integers(0, 2**32 - 1)
 models = st.sampled_from(["angular spectrum", "fresnel"])
 distances = st.floats(-1e-4, 1e-4)
 PIXEL, WAVELENGTH = 1e-8, 1e-10
-chain = jax.jit(lambda field, log_amplitude, phase, step: multislice(field, log_amplitude, phase, step=step))
+chain = jax.jit(lambda field, log_amplitude, phase, step: multislice(field, (log_amplitude, phase), step=step))
 
 
 def random_wave(shape: tuple[int, ...], seed: int) -> Wave:

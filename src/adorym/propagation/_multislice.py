@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import jax
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Complex, PyTree
 
 from adorym._core.fourier import convolve
 from adorym.propagation._transmission import transmission
@@ -19,35 +19,34 @@ from adorym.propagation._transmission import transmission
 
 def multislice(
     field: Complex[Array, "*frames y x"],
-    log_amplitude: Float[Array, "slab *object"],
-    phase: Float[Array, "slab *object"],
+    slabs: PyTree[Array],
     *,
     step: Complex[Array, "y x"],
-    window: Callable[[Complex[Array, "*object"]], Complex[Array, "*windows"]] = lambda slab: slab,
+    transmit: Callable[..., Complex[Array, "*windows"]] = transmission,
 ) -> Complex[Array, "*frames y x"]:
     """The wave in the middle of the last slab, behind its transmission.
 
     Args:
         field: the incident wave in the middle of the first slab, `(..., y, x)`.
-        log_amplitude: ln |t| of every slab.
-        phase: arg t of every slab.
+        slabs: what `transmit` takes, every slab along a leading axis: ln |t| and arg t `(slab, y, x)`.
         step: transfer function from one slab's middle to the next.
-        window: cuts from a slab's transmission what each frame of the field sees.
+        transmit: the transmission of one slab, or what each frame of the field sees of it.
 
     Only the wave in front of each slab is stored for the backward pass, which needs no more FFTs than the forward one.
 
     Example:
         >>> import jax.numpy as jnp
         >>> slabs = jnp.full((3, 4, 4), -0.1)
-        >>> exit_wave = multislice(jnp.ones((4, 4), complex), slabs, 0 * slabs, step=jnp.ones((4, 4), complex))
+        >>> exit_wave = multislice(jnp.ones((4, 4), complex), (slabs, 0 * slabs), step=jnp.ones((4, 4), complex))
         >>> bool(jnp.allclose(exit_wave, jnp.exp(-0.3)))
         True
     """
 
     @jax.checkpoint
-    def body(wave: Array, slab: tuple[Array, Array]) -> tuple[Array, None]:
-        return convolve(wave * window(transmission(*slab)), step), None
+    def body(wave: Array, slab: tuple[Array, ...]) -> tuple[Array, None]:
+        return convolve(wave * transmit(*slab), step), None
 
-    if log_amplitude.shape[0] > 1:
-        field, _ = jax.lax.scan(body, field, (log_amplitude[:-1], phase[:-1]))
-    return field * window(transmission(log_amplitude[-1], phase[-1]))
+    first, last = (jax.tree.map(lambda part, chosen=chosen: part[chosen], slabs) for chosen in (slice(-1), -1))
+    if jax.tree.leaves(slabs)[0].shape[0] > 1:
+        field, _ = jax.lax.scan(body, field, first)
+    return field * transmit(*last)
