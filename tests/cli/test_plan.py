@@ -148,3 +148,13 @@ def test_words():
 def test_memory_of_this_machine():
     assert _memory.free_memory() > 1e6
     assert _memory.held_memory() >= 0
+
+
+def test_the_truth_beside_the_data_is_compared(command, scan, tmp_path):
+    (tmp_path / "job.toml").write_text(SCAN.format(file=scan), encoding="utf-8")
+    looks = []
+    for words in ((), ("--set", f'output.truth="{tmp_path / "none.h5"}"')):
+        ended = command("plan", "job.toml", "--json", *words)
+        looks.append(json.loads(ended.out)["time"]["looks"] if ended.code == 0 else ended.code)
+    assert looks[0] > 0
+    assert looks[1] == 2  # a truth that is not there is refused, as the run would

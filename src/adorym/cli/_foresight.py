@@ -14,13 +14,14 @@ from adorym.cli._console import note
 from adorym.cli._evaluate import Evaluator
 from adorym.cli._jax import prepared_jax
 from adorym.cli._measure import planned
-from adorym.cli._measures import error_of
+from adorym.cli._measures import agreement, error_of, phase_of
 from adorym.cli._memory import free_memory, held_memory
 from adorym.cli._prepare import Prepared, prepare
 from adorym.cli._results import forget_peak_memory, peak_memory, result_of
 from adorym.cli._run import hardware
 from adorym.config import Job
 from adorym.data import Dataset, FrameSource
+from adorym.io import ImageResult
 
 if TYPE_CHECKING:
     from adorym.reconstruct import Forecast, LegForecast, Task
@@ -153,29 +154,40 @@ def plan_of(prepared: Prepared, *, simulated: bool) -> Plan:
     held, free = held_memory(), (free_memory(), _device_memory())
     shared = jax.default_backend() == "cpu"
     found = forecast(task, room=free[0] if shared else free[1], tell=note)
-    tried = peak_memory() if found.complete else held + found.on_host + _CODE
     evaluator = Evaluator(task, prepared.output.evaluations, None)
+    looks = _looks(prepared, evaluator, found)
+    tried = peak_memory() if found.complete else held + found.on_host + _CODE
     cached = max(one.cached for one in found.legs)
     state = max(one.state for one in found.legs) * found.copies
     ends = max(tried + cached, tried - state + 2 * cached)  # the last look reads all frames once more
     host = ends + evaluator.kept_bytes + _REST
     if simulated:
         host += 4 * math.prod(task.dataset.frames.shape)
-    looks = _looks(prepared, evaluator, found)
     return Plan(prepared, found, int(host), free, looks, simulated)
 
 
 def _looks(prepared: Prepared, evaluator: Evaluator, found: Forecast) -> tuple[float, float]:
     """Seconds of all looks at the fit, and at the error where the truth is known."""
     rates = [one.rates for one in found.legs if one.leg.factor == 1 and one.rates is not None]
-    fit, error, task = (rates[0].fit if rates else 0.0), 0.0, prepared.task
-    if prepared.truth is not None:
-        begun = time.perf_counter()
-        error_of(result_of(task.model, task.dataset), prepared.truth)
-        error = time.perf_counter() - begun
+    fit, (error, end) = (rates[0].fit if rates else 0.0), _comparing(prepared)
     steps = sum(one.usual for one in found.legs), sum(one.leg.steps for one in found.legs)
-    usual, most = (evaluator.batches(count) * fit + evaluator.looks(count) * error for count in steps)
+    usual, most = (evaluator.batches(count) * fit + evaluator.looks(count) * error + end for count in steps)
     return usual, most
+
+
+def _comparing(prepared: Prepared) -> tuple[float, float]:
+    """Seconds of a comparison with the truth on the way, and of the one at the end."""
+    if prepared.truth is None:
+        return 0.0, 0.0
+    result = result_of(prepared.task.model, prepared.task.dataset)
+    if isinstance(result, ImageResult):  # neither nothing nor the truth takes as long to align as an estimate
+        result = dataclasses.replace(result, phase=phase_of(prepared.truth, result) / 2)
+    error_of(result, prepared.truth)  # the first time libraries are loaded
+    begun = time.perf_counter()
+    error_of(result, prepared.truth)
+    between = time.perf_counter()
+    agreement(result, prepared.truth)
+    return between - begun, time.perf_counter() - between
 
 
 def _with_frames(task: Task) -> Task:
