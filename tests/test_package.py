@@ -69,7 +69,7 @@ def test_help_answers_in_under_a_second() -> None:
         assert run.returncode == 0, run.stderr
         seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert min(seconds) < 1.0, f"adorym --help took {min(seconds):.2f} s of processor time"
-    for name in ("simulate", "inspect", "reconstruct", "resume", "compare", "export", "formats", "demo"):
+    for name in ("simulate", "inspect", "plan", "reconstruct", "resume", "compare", "export", "formats", "demo"):
         assert name in run.stdout, f"adorym --help does not name {name}"
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Literal
@@ -314,6 +315,20 @@ class Feed:
         part._trained *= np.sum(self._trained) / np.sum(part._trained)
         return part
 
+    def first(self, batches: int) -> Feed:
+        """The same data, but of those trained on only what the first batches of a sweep show."""
+        part = copy.copy(self)
+        kept = np.zeros(self._trained.shape, bool)
+        for views, frames in itertools.islice(self._groups(False), batches):
+            kept[np.ix_(views, frames)] = True
+        part._trained = self._trained * kept
+        return part
+
+    @property
+    def cached_bytes(self) -> int:
+        """What the frames take in memory once all have been read; 0 where they are read anew every time."""
+        return 0 if self._cache is None else 4 * int(np.prod(self.dataset.frames.shape))
+
     def batch(self, seed: int, step: int) -> Batch:
         """The batch of a step: a pure function of seed and step, so that resuming needs no state.
 
@@ -330,13 +345,22 @@ class Feed:
 
     def sweep(self, *, held_out: bool = False) -> Iterator[Batch]:
         """All frames in order: those trained on, or those held out; views and frames that have none are passed over."""
+        for views, frames in self._groups(held_out):
+            yield self._collect(views, frames, held_out=held_out)
+
+    def batches(self, *, held_out: bool = False) -> int:
+        """Number of batches of a sweep."""
+        return sum(1 for _ in self._groups(held_out))
+
+    def _groups(self, held_out: bool) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Views and frames of each batch of a sweep."""
         wanted = self._allowed(held_out) > 0
         views = np.flatnonzero(wanted.any(axis=1))
         for first in range(0, len(views), self.views_per_batch):
             chosen = views[first : first + self.views_per_batch]
             frames = np.flatnonzero(wanted[chosen].any(axis=0))
             for start in range(0, len(frames), self.frames_per_batch):
-                yield self._collect(chosen, frames[start : start + self.frames_per_batch], held_out=held_out)
+                yield chosen, frames[start : start + self.frames_per_batch]
 
     def _allowed(self, held_out: bool) -> np.ndarray:
         return self.dataset.weights * self.held_out if held_out else self._trained

@@ -90,8 +90,13 @@ class Problem(eqx.Module):
         """How well a model fits a batch."""
         return _fit(self.likelihood, replicate(model), batch)
 
-    def compile_ahead(self, model: PyTree, batch: Batch) -> None:
-        """Compile the kernels for batches like this one side by side, instead of each when it is first called."""
+    def compile_ahead(self, model: PyTree, batch: Batch) -> dict[str, int]:
+        """Compile the kernels for batches like this one side by side, instead of each when it is first called.
+
+        Returns:
+            bytes that each kernel takes on one device besides its arguments: "gradient", "product", "fit"; -1 where
+            the compiler does not tell.
+        """
         problem, model = replicate((self, model))
         split = problem.split(model)
         zero = jnp.zeros((), jnp.zeros(()).dtype)
@@ -100,8 +105,15 @@ class Problem(eqx.Module):
             (_gauss_newton_product, (problem, split, batch), {"vector": split[0]}),
             (_fit, (problem.likelihood, model, batch), {}),
         ]
+        wide = zero.dtype == jnp.float64
+
+        def compiled_kernel(one: tuple[Any, tuple[Any, ...], dict[str, Any]]) -> Any:
+            with jax.enable_x64(wide):  # a thread does not take over the precision of the one that started it
+                return one[0].lower(*one[1], **one[2]).compile()
+
         with ThreadPoolExecutor(len(kernels)) as pool:
-            list(pool.map(lambda one: one[0].lower(*one[1], **one[2]).compile(), kernels))
+            compiled = pool.map(compiled_kernel, kernels)
+            return dict(zip(("gradient", "product", "fit"), map(_scratch, compiled), strict=True))
 
     def penalty(self, params: PyTree, frozen: PyTree) -> Float[Array, ""]:
         """Sum of the regularisers."""
@@ -174,6 +186,12 @@ class Problem(eqx.Module):
             if leaf is not None:
                 params = replace(params, constraint.where, constraint(leaf))
         return params
+
+
+def _scratch(kernel: Any) -> int:
+    """Bytes of a compiled kernel's results and temporaries."""
+    told = kernel.compiled.memory_analysis()
+    return -1 if told is None else told.output_size_in_bytes + told.temp_size_in_bytes
 
 
 def _leaves(model: PyTree, paths: tuple[str, ...]) -> tuple[Array, ...]:

@@ -86,6 +86,30 @@ class Evaluator:
             found["error"] = self.error(model)
         return found
 
+    def batches(self, steps: int) -> int:
+        """How many batches are computed by all looks at a run of so many steps."""
+        solver = self.task.stages[0].solver
+        sizes = solver.views_per_batch, solver.frames_per_batch
+
+        def count(chosen: np.ndarray) -> int:
+            return sum(1 for _ in _groups(chosen, sizes))
+
+        sample, whole = (sum(map(count, each.values())) for each in (self._samples, self._everything))
+        return (self.looks(steps) - 1) * sample + whole + count(self._everything[""])  # the last one is at everything
+
+    def looks(self, steps: int) -> int:
+        """How often a run of so many steps is looked at."""
+        return 2 + int(steps // self._every)
+
+    @property
+    def kept_bytes(self) -> int:
+        """What the frames that are looked at every time take in memory."""
+        sizes = (self._bytes(chosen) for chosen in self._samples.values())
+        return sum(size for size in sizes if size <= _MEMORY)
+
+    def _bytes(self, chosen: np.ndarray) -> int:
+        return 4 * int(chosen.sum()) * math.prod(self.task.dataset.frames.shape[2:])
+
     def unexplained(self, model: Experiment, problem: Problem) -> Residuals:
         """What the model leaves of all the data; known already where it was just looked at whole."""
         if self.residuals is None:
@@ -112,8 +136,7 @@ class Evaluator:
         chosen = self._everything[name] if whole else self._samples[name]
         if whole and not np.array_equal(chosen, self._samples[name]):
             return self._read(chosen)
-        size = 4 * int(chosen.sum()) * math.prod(self.task.dataset.frames.shape[2:])
-        if size > _MEMORY:
+        if self._bytes(chosen) > _MEMORY:
             return self._read(chosen)
         if name not in self._kept:
             self._kept[name] = list(self._read(chosen))
@@ -143,14 +166,20 @@ def measures(fit: Iterable[float]) -> dict[str, float]:
 
 def batches_of(dataset: Dataset, chosen: np.ndarray, sizes: tuple[int, int]) -> Iterator[Batch]:
     """Batches of one shape that hold the chosen frames `(view, frame)` and no others."""
+    shape = min(sizes[0], chosen.shape[0]), min(sizes[1], chosen.shape[1])
+    for parts in _groups(chosen, sizes):
+        yield _batch(dataset, parts, shape)
+
+
+def _groups(chosen: np.ndarray, sizes: tuple[int, int]) -> Iterator[dict[int, np.ndarray]]:
+    """The views of each batch with their frames."""
     views_per_batch, frames_per_batch = (min(size, n) for size, n in zip(sizes, chosen.shape, strict=True))
     frames = {int(view): np.flatnonzero(chosen[view]) for view in np.flatnonzero(chosen.any(axis=1))}
     order = list(frames)
     for first in range(0, len(order), views_per_batch):
         group = order[first : first + views_per_batch]
         for start in range(0, max(len(frames[view]) for view in group), frames_per_batch):
-            parts = {view: frames[view][start : start + frames_per_batch] for view in group}
-            yield _batch(dataset, parts, (views_per_batch, frames_per_batch))
+            yield {view: frames[view][start : start + frames_per_batch] for view in group}
 
 
 def _batch(dataset: Dataset, parts: dict[int, np.ndarray], shape: tuple[int, int]) -> Batch:

@@ -12,13 +12,14 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType, ModuleType
 
 from adorym._core import AdorymError
-from adorym.cli import _compare, _demo, _export, _formats, _inspect, _reconstruct, _resume, _simulate
+from adorym.cli import _compare, _demo, _export, _formats, _inspect, _plan, _reconstruct, _resume, _simulate
 from adorym.cli._interrupt import orderly_end
 
 COMMANDS: Mapping[str, ModuleType] = MappingProxyType(
     {
         "simulate": _simulate,
         "inspect": _inspect,
+        "plan": _plan,
         "reconstruct": _reconstruct,
         "resume": _resume,
         "compare": _compare,
@@ -37,6 +38,7 @@ _EXAMPLES = """\
 examples:
   adorym demo                                  two microscopes look at a thick glass cone
   adorym inspect scan.h5                       what a file holds, in physical terms
+  adorym plan job.toml                         memory and time that it will take
   adorym reconstruct job.toml -o runs/scan     a report, and a volume that opens in napari
   adorym resume runs/scan                      go on where it was stopped
   adorym COMMAND --help                        more on a command

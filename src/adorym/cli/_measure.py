@@ -52,6 +52,22 @@ def measurement(
     return read_data(job, registries), told
 
 
+def planned(
+    job: ResolvedJob, registries: Registries, advance: Callable[[int, int], None] = lambda view, views: None
+) -> tuple[Dataset, Truth | None]:
+    """As `measurement`, but what would have to be simulated has a geometry and no frames."""
+    if "phantom" not in job.tables:
+        return measurement(job, registries, advance)
+    (phantom,), (scan,) = entries(job, registries, "phantom"), entries(job, registries, "scan")
+    (output,) = (entry.build() for entry in entries(job, registries, "output"))
+    return _scan_of(scan, phantom), None if output.truth is None else read_truth(output.truth)
+
+
+def _scan_of(scan: Entry, phantom: Entry) -> Dataset:
+    size, voxel, energy = (phantom.arguments[name] for name in ("size", "voxel", "energy"))
+    return build(scan, {"shape": (size, size), "field": (size, size), "pixel": voxel, "energy": energy})
+
+
 def read_data(job: ResolvedJob, registries: Registries) -> Dataset:
     """The data set of a job's [data]."""
     (entry,) = entries(job, registries, "data")
@@ -77,8 +93,7 @@ def _simulated(job: ResolvedJob, registries: Registries, advance: Callable[[int,
     size, voxel = phantom.arguments["size"], phantom.arguments["voxel"]
     finer = {**phantom.arguments, "size": size * refine, "voxel": voxel / refine}
     sample = build(dataclasses.replace(phantom, arguments=finer))
-    field = (size, size)
-    plan = build(scan, {"shape": field, "field": field, "pixel": voxel, "energy": sample.energy})
+    plan = _scan_of(scan, phantom)
     views = plan.frames.shape[0]
     given = {
         "plan": plan, "delta": sample.delta, "beta": sample.beta, "advance": lambda view: advance(view + 1, views)

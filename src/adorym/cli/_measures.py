@@ -147,6 +147,14 @@ def _image_agreement(result: ImageResult, truth: Truth) -> Agreement:
     )
 
 
+def phase_of(truth: Truth, result: ImageResult) -> np.ndarray:
+    """The true phase on the pixels of a result that knows its energy."""
+    assert result.energy is not None
+    truth = on_voxels(truth, result)
+    scale = wavenumber(result.energy) * (result.pixel if truth.voxel is None else truth.voxel)
+    return _fitted(-scale * truth.delta.sum(0, dtype=np.float64), result.phase.shape)
+
+
 def _aligned(result: ImageResult, truth: Truth) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Transmission, true transmission and reached region `(y, x)`, as far as both go.
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from adorym.reconstruct import Task
 
 Advance = Callable[[int, int], None]
+Measure = Callable[[ResolvedJob, Registries, Advance], tuple[Dataset, Truth | None]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,17 +55,20 @@ def checked(job: Job) -> tuple[Job, Registries]:
     return job, known
 
 
-def prepare(job: Job, devices: int, *, advance: Advance = lambda view, views: None) -> Prepared:
+def prepare(
+    job: Job, devices: int, *, advance: Advance = lambda view, views: None, measure: Measure = measurement
+) -> Prepared:
     """Read or simulate the data and build the task.
 
     Args:
         job: as it was written; one that went through here before comes out the same.
         devices: the number that share the work.
         advance: told views done and views in all while data are simulated.
+        measure: reads or simulates them.
     """
     job, known = checked(job)
     first = resolve(dataclasses.replace(job, tables=of_measurement(job.tables)), known)
-    dataset, truth = measurement(first, known, advance)
+    dataset, truth = measure(first, known, advance)
     check_dataset(dataset)
     tables = filled(_told(job, dataset), dataset)
     photons = guessed_photons(dataset)

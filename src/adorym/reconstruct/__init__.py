@@ -7,6 +7,10 @@ from adorym.reconstruct._confidence import Region as Region
 from adorym.reconstruct._confidence import deviation as deviation
 from adorym.reconstruct._confidence import deviation_map as deviation_map
 from adorym.reconstruct._confidence import predicted_error as predicted_error
+from adorym.reconstruct._forecast import Forecast as Forecast
+from adorym.reconstruct._forecast import LegForecast as LegForecast
+from adorym.reconstruct._forecast import Rates as Rates
+from adorym.reconstruct._forecast import forecast as forecast
 from adorym.reconstruct._half_sets import half_set_correlation as half_set_correlation
 from adorym.reconstruct._half_sets import half_sets as half_sets
 from adorym.reconstruct._hessian import Effort as Effort

@@ -22,6 +22,7 @@ from adorym.solvers._relaxation import RelaxationState as RelaxationState
 from adorym.solvers._solver import AbstractSolver as AbstractSolver
 from adorym.solvers._solver import Info as Info
 from adorym.solvers._solver import Moment as Moment
+from adorym.solvers._solver import Work as Work
 from adorym.solvers._vectors import axpy as axpy
 from adorym.solvers._vectors import dot as dot
 from adorym.solvers._vectors import signs as signs

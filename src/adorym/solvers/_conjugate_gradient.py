@@ -19,7 +19,7 @@ from adorym.data import Feed
 from adorym.problem import Problem
 from adorym.solvers._line_search import newton_length, search
 from adorym.solvers._passes import data_curvature, inactive, objective_and_gradient, scaled, with_penalties
-from adorym.solvers._solver import AbstractSolver, Info, Moment
+from adorym.solvers._solver import AbstractSolver, Info, Moment, Work
 from adorym.solvers._vectors import dot, plus
 
 
@@ -66,6 +66,11 @@ class ConjugateGradient(AbstractSolver):
     def steps_per_epoch(self, feed: Feed) -> int:
         """See `AbstractSolver.steps_per_epoch`."""
         return 1
+
+    def work(self, feed: Feed, steps: int, *, leaves: int) -> Work:
+        """See `AbstractSolver.work`; every line search begins with a product."""
+        batches = feed.batches()
+        return Work(gradients=(steps + 1) * batches, products=(leaves + steps) * batches)
 
     def blank(self, problem: Problem, model: PyTree) -> ConjugateGradientState:
         """See `AbstractSolver.blank`."""

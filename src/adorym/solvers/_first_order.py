@@ -21,7 +21,7 @@ from jaxtyping import Array, Float, PyTree
 from adorym.data import Feed
 from adorym.problem import Problem
 from adorym.solvers._passes import ensure_finite
-from adorym.solvers._solver import AbstractSolver, Info, Moment
+from adorym.solvers._solver import AbstractSolver, Info, Moment, Work
 from adorym.solvers._vectors import dot, only
 
 
@@ -64,6 +64,10 @@ class FirstOrder(AbstractSolver):
     def steps_per_epoch(self, feed: Feed) -> int:
         """See `AbstractSolver.steps_per_epoch`."""
         return feed.batches_per_epoch
+
+    def work(self, feed: Feed, steps: int, *, leaves: int) -> Work:
+        """See `AbstractSolver.work`."""
+        return Work(gradients=steps + 1, products=leaves)
 
     def blank(self, problem: Problem, model: PyTree) -> FirstOrderState:
         """See `AbstractSolver.blank`."""

@@ -29,7 +29,7 @@ from adorym.solvers._passes import (
     summed,
     with_penalties,
 )
-from adorym.solvers._solver import AbstractSolver, Info, Moment
+from adorym.solvers._solver import AbstractSolver, Info, Moment, Work
 from adorym.solvers._vectors import axpy, dot
 
 
@@ -72,6 +72,11 @@ class GaussNewton(AbstractSolver):
     def steps_per_epoch(self, feed: Feed) -> int:
         """See `AbstractSolver.steps_per_epoch`."""
         return 1
+
+    def work(self, feed: Feed, steps: int, *, leaves: int) -> Work:
+        """See `AbstractSolver.work`; every step with as many iterations as it may have."""
+        batches = feed.batches()
+        return Work(steps * batches, (leaves + steps * (self.iterations + 1)) * batches, steps * batches)
 
     def blank(self, problem: Problem, model: PyTree) -> GaussNewtonState:
         """See `AbstractSolver.blank`."""

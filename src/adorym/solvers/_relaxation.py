@@ -33,7 +33,7 @@ from adorym.data import Feed
 from adorym.problem import Problem
 from adorym.solvers._lbfgs import LBFGS
 from adorym.solvers._passes import held_out
-from adorym.solvers._solver import AbstractSolver, Info, Moment
+from adorym.solvers._solver import AbstractSolver, Info, Moment, Work
 
 _ABOVE = 8.0  # times the noise's own weight
 _AGAIN = 4.0  # times the weight that was best before
@@ -112,6 +112,23 @@ class Relaxation(AbstractSolver):
     def steps_per_epoch(self, feed: Feed) -> int:
         """See `AbstractSolver.steps_per_epoch`."""
         return 1
+
+    def work(self, feed: Feed, steps: int, *, leaves: int) -> Work:
+        """See `AbstractSolver.work`: as if every look at the first weights were a gain, and one in five a way up."""
+        parts = [feed.every(self._every(feed, looks)) for looks in range(len(self.growing))]
+        looks = -(-steps // self.steps)
+        up = max(0, looks - len(parts)) // 5
+        total = self.solver.work((parts or [feed])[0], 0, leaves=leaves)
+        total += Work(gradients=feed.batches(), fits=looks * feed.batches(held_out=bool(feed.held_out.any())))
+        for part in parts:
+            taken = min(self.steps, steps)
+            total, steps = total + self._inner(part, taken, leaves=leaves), steps - taken
+        beginnings = (self.solver.work(feed, 0, leaves=leaves) for _ in range(up))
+        return sum(beginnings, start=total + self._inner(feed, steps, leaves=leaves))
+
+    def _inner(self, feed: Feed, steps: int, *, leaves: int) -> Work:
+        """What steps alone take."""
+        return self.solver.work(feed, steps, leaves=leaves) - self.solver.work(feed, 0, leaves=leaves)
 
     def blank(self, problem: Problem, model: PyTree) -> RelaxationState:
         """See `AbstractSolver.blank`."""
@@ -216,6 +233,8 @@ class Relaxation(AbstractSolver):
 
     def _keep(self, feed: Feed, state: RelaxationState) -> int:
         """Every how many-th view is seen: strong penalties let through what few views show, too."""
-        looks = int(state.looks)
+        return self._every(feed, int(state.looks))
+
+    def _every(self, feed: Feed, looks: int) -> int:
         wanted = self.growing[looks] if looks < len(self.growing) else 1
         return max(1, min(wanted, feed.views // _LEAST_VIEWS))

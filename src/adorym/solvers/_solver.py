@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import dataclasses
 from typing import NamedTuple
 
 import equinox as eqx
@@ -48,6 +49,31 @@ class Info(NamedTuple):
     refused: bool = False
 
 
+@dataclasses.dataclass(frozen=True)
+class Work:
+    """How many batches a solver computes, by what it asks of them.
+
+    Attributes:
+        gradients: of value and gradient.
+        products: of products with the Gauss-Newton matrix.
+        fits: of values alone.
+
+    Example:
+        >>> Work(3, 1) - Work(1)
+        Work(gradients=2, products=1, fits=0)
+    """
+
+    gradients: int = 0
+    products: int = 0
+    fits: int = 0
+
+    def __add__(self, other: Work) -> Work:
+        return Work(self.gradients + other.gradients, self.products + other.products, self.fits + other.fits)
+
+    def __sub__(self, other: Work) -> Work:
+        return Work(self.gradients - other.gradients, self.products - other.products, self.fits - other.fits)
+
+
 class AbstractSolver(eqx.Module):
     """Moves the free leaves of a model towards a better fit.
 
@@ -84,6 +110,14 @@ class AbstractSolver(eqx.Module):
     @abc.abstractmethod
     def steps_per_epoch(self, feed: Feed) -> int:
         """How many steps see the data once."""
+
+    def work(self, feed: Feed, steps: int, *, leaves: int) -> Work:
+        """About what so many steps on `leaves` free leaves take, `init` included.
+
+        By default what most solvers do: a gradient for every step, after a gradient and the curvature of every leaf.
+        """
+        batches = feed.batches()
+        return Work(gradients=(steps + 1) * batches, products=leaves * batches)
 
     def posed(self, problem: Problem, state: PyTree) -> Problem:
         """The problem with what the solver has decided in it."""

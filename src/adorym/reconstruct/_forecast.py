@@ -1,0 +1,267 @@
+"""What a reconstruction will take, before it is begun: kernels are compiled and tried on a few real batches.
+
+Memory follows from what the compiler says of its kernels and from the shapes of what a solver keeps; time from how long
+the kernels took on those batches, times how many of them the solver says that it computes, and from a few steps on
+them, of which all that is no kernel is the solver's own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import statistics
+import time
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+from jaxtyping import PyTree
+
+from adorym.data import Feed
+from adorym.problem import Problem
+from adorym.reconstruct._levels import Leg, Level
+from adorym.reconstruct._loop import Task
+from adorym.sharding import replicate
+from adorym.solvers import AbstractSolver, Moment, Relaxation, Work, summed
+
+_USUAL = 60
+"""Steps that a leg usually has where the data decide its end."""
+
+_BATCHES, _REPEATS, _STEPS = 3, 3, 4
+"""How many batches are tried and how often, and how many steps on them."""
+
+_PATIENCE = 20.0
+"""Seconds after which no kernel is tried again."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Rates:
+    """Seconds that were measured.
+
+    Attributes:
+        gradient, product, fit: of each kernel, for one batch.
+        read: to read the frames of one batch for the first time.
+        solver: of a step, besides its kernels.
+        begin: to compile, or to fetch what was compiled before, and to take the first step.
+
+    Example:
+        >>> Rates(gradient=0.5, read=0.1).of(Work(gradients=4))
+        2.0
+    """
+
+    gradient: float = 0.0
+    product: float = 0.0
+    fit: float = 0.0
+    read: float = 0.0
+    solver: float = 0.0
+    begin: float = 0.0
+
+    def of(self, work: Work) -> float:
+        """Seconds for some batches."""
+        return work.gradients * self.gradient + work.products * self.product + work.fits * self.fit
+
+
+@dataclasses.dataclass(frozen=True)
+class LegForecast:
+    """What one leg of a reconstruction takes.
+
+    Attributes:
+        leg: which stage and binning, and how many steps there are at most.
+        usual: steps that are to be expected.
+        batches: batches of a pass over all that are trained on.
+        shape: views and frames of a batch.
+        leaves: how many arrays are free.
+        state: bytes of what the solver keeps from step to step.
+        model: bytes of the model.
+        kernels: bytes that each kernel takes on one device besides its arguments.
+        cached: bytes of the frames that are kept in memory.
+        rates: what was measured; `None` where there was not the memory for it.
+
+    Example:
+        >>> LegForecast.__dataclass_fields__["usual"].type
+        'int'
+    """
+
+    leg: Leg
+    usual: int
+    batches: int
+    shape: tuple[int, int]
+    leaves: int
+    state: int
+    model: int
+    kernels: dict[str, int]
+    cached: int
+    rates: Rates | None
+    work: Callable[[int], Work] = dataclasses.field(repr=False)
+
+    @property
+    def working(self) -> int:
+        """Bytes on one device at the worst moment: a state beside the one that follows it, or a kernel at work."""
+        return self.model + self.state + max(self.state, *self.kernels.values(), 0)
+
+    def seconds(self, steps: int) -> float | None:
+        """Of so many steps, beginning included."""
+        if self.rates is None:
+            return None
+        work = self.work(steps)
+        passes = 1 if self.cached else sum(dataclasses.astuple(work)) / max(self.batches, 1)
+        return self.rates.begin + self.rates.of(work) + steps * self.rates.solver + passes * self._reading
+
+    @property
+    def _reading(self) -> float:
+        return 0.0 if self.rates is None else self.batches * self.rates.read
+
+    @property
+    def seconds_per_pass(self) -> float | None:
+        """Of the gradient over all that is trained on."""
+        return None if self.rates is None else self.batches * self.rates.gradient + (not self.cached) * self._reading
+
+    @property
+    def seconds_per_step(self) -> float | None:
+        """Of a step that is neither among the first nor alone."""
+        usual, twice = self.seconds(self.usual), self.seconds(2 * self.usual)
+        return None if usual is None or twice is None else (twice - usual) / self.usual
+
+
+@dataclasses.dataclass(frozen=True)
+class Forecast:
+    """What a reconstruction takes.
+
+    Attributes:
+        legs: one after the other.
+        copies: how many devices share the memory of the host, each with its own copy of model and state; 0 where the
+            devices have a memory of their own.
+
+    Example:
+        >>> Forecast((), 1).seconds()
+        (0.0, 0.0)
+    """
+
+    legs: tuple[LegForecast, ...]
+    copies: int
+
+    @property
+    def on_device(self) -> int:
+        """Bytes at the peak on one device."""
+        return max((one.working for one in self.legs), default=0)
+
+    @property
+    def on_host(self) -> int:
+        """Bytes that the process grows by."""
+        return max((self.copies * one.working + one.cached for one in self.legs), default=0)
+
+    @property
+    def complete(self) -> bool:
+        """Whether there was memory for all to be tried."""
+        return all(one.rates is not None for one in self.legs)
+
+    def seconds(self) -> tuple[float, float] | None:
+        """With the usual number of steps, and with the most; `None` where not all could be tried."""
+        usual = [one.seconds(one.usual) for one in self.legs]
+        most = [one.seconds(one.leg.steps) for one in self.legs]
+        return None if None in usual else (sum(filter(None, usual), 0.0), sum(filter(None, most), 0.0))
+
+
+def forecast(task: Task, *, room: float = math.inf, tell: Callable[[str], None] = lambda what: None) -> Forecast:
+    """What a task takes, found without doing it; nothing is written.
+
+    Args:
+        task: what to reconstruct.
+        room: bytes that the process, or the device, may still take; what needs more is compiled, and not tried.
+        tell: told what is being done.
+
+    Example:
+        >>> callable(forecast)
+        True
+    """
+    shared = jax.default_backend() == "cpu"
+    copies = jax.local_device_count() if shared else 0
+    found = []
+    legs = task.legs()
+    for index, leg in enumerate(legs):
+        stage, feed = task.stages[leg.stage], task.feed(leg.stage, leg.factor)
+        problem = dataclasses.replace(task.problem, free=stage.free)
+        model = Level.begun(index, 0, factor=leg.factor, base=replicate(task.model)).model
+        name = f"part {index + 1} of {len(legs)}: " if len(legs) > 1 else ""
+        tell(f"{name}compiling")
+        batch = next(feed.sweep())
+        kernels, leaves = (
+            problem.with_weight(0.0).compile_ahead(model, batch),
+            len(jax.tree.leaves(problem.split(model)[0])),
+        )
+        one = LegForecast(
+            leg=leg,
+            usual=min(leg.steps, _USUAL) if isinstance(stage.epochs, str) else leg.steps,
+            batches=feed.batches(),
+            shape=(feed.views_per_batch, feed.frames_per_batch),
+            leaves=leaves,
+            state=_size(eqx.filter_eval_shape(stage.solver.blank, problem, model)),
+            model=_size(model),
+            kernels=kernels,
+            cached=feed.cached_bytes,
+            rates=None,
+            work=lambda steps, solver=stage.solver, feed=feed, leaves=leaves: solver.work(feed, steps, leaves=leaves),
+        )
+        needed = copies * one.working + one.cached if shared else one.working
+        if needed <= room:
+            tell(f"{name}trying {min(_BATCHES, one.batches)} of {one.batches} batches")
+            feed = task.feed(leg.stage, leg.factor)  # none of its frames have been read
+            one = dataclasses.replace(one, rates=_rates(problem, model, feed, solver=stage.solver))
+        found.append(one)
+    return Forecast(tuple(found), copies)
+
+
+def _size(tree: PyTree) -> int:
+    """Bytes of a tree's arrays, or of arrays of their shapes."""
+    leaves = [leaf for leaf in jax.tree.leaves(tree) if hasattr(leaf, "dtype")]
+    return sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in leaves)
+
+
+def _rates(problem: Problem, model: PyTree, feed: Feed, *, solver: AbstractSolver) -> Rates:
+    """Seconds of the kernels on the first batches, and of a few steps of a solver on them."""
+    few, split, closed = feed.first(_BATCHES), problem.split(model), problem.with_weight(0.0)
+    count = few.batches()
+    begun = time.perf_counter()
+    batches = list(few.sweep())
+    read = (time.perf_counter() - begun) / count
+    begun = time.perf_counter()
+    closed.compile_ahead(model, batches[0])  # again, as the run will: what was compiled is fetched
+    fetched = time.perf_counter() - begun
+    kernels = {
+        "gradient": lambda batch: closed.value_and_gradient(*split, batch, fraction=1.0),
+        "product": lambda batch: closed.gauss_newton_product(*split, batch, vector=split[0]),
+        "fit": lambda batch: closed.fit(model, batch),
+    }
+    took = {name: _median(lambda kernel=kernel: summed(kernel, few)) / count for name, kernel in kernels.items()}
+    rates = Rates(**took, read=read)
+    relaxed = isinstance(solver, Relaxation)
+    if isinstance(solver, Relaxation):  # on all of the few views, with one look among the steps
+        solver = dataclasses.replace(solver, growing=(), steps=_STEPS - 1)
+    seconds = _steps(problem if relaxed else closed, model, few if solver.sweeps else feed, solver=solver)
+    moves = solver.solver if isinstance(solver, Relaxation) else solver
+    begun, done = (moves.work(few, steps, leaves=len(jax.tree.leaves(split[0]))) for steps in (0, 1))
+    alone = max(0.0, min(seconds[1:]) - rates.of(done - begun))
+    return dataclasses.replace(rates, solver=alone, begin=fetched + max(0.0, seconds[0] - rates.of(done) - alone))
+
+
+def _median(run: Callable[[], PyTree]) -> float:
+    """Median seconds of what has been run once before; of fewer runs where they take long."""
+    times: list[float] = []
+    jax.block_until_ready(run())
+    while len(times) < _REPEATS and sum(times) < _PATIENCE:
+        begun = time.perf_counter()
+        jax.block_until_ready(run())
+        times.append(time.perf_counter() - begun)
+    return statistics.median(times)
+
+
+def _steps(problem: Problem, model: PyTree, feed: Feed, *, solver: AbstractSolver) -> list[float]:
+    """Seconds of a few steps, the first together with what comes before it."""
+    times, begun = [], time.perf_counter()
+    state = replicate(solver.init(problem, model, feed, seed=0))
+    for step in range(_STEPS):
+        model, state, _ = solver.step(problem, model, state, feed=feed, moment=Moment(step, _STEPS, 0))
+        jax.block_until_ready((model, state))
+        times.append(time.perf_counter() - begun)
+        begun = time.perf_counter()
+    return times

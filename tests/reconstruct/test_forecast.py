@@ -1,0 +1,137 @@
+"""What a reconstruction will take: bytes are exact, counts of batches are those of the solvers."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+from tests.reconstruct import problems
+
+from adorym.data import ArrayFrames, Feed
+from adorym.problem import Problem
+from adorym.reconstruct import Rates, Stage, Task, forecast
+from adorym.solvers import LBFGS, FirstOrder, GaussNewton, Moment, Proximal, Relaxation, Work
+
+BATCH = {"views_per_batch": 2, "frames_per_batch": 1}
+SOLVERS = {
+    "first order": FirstOrder(**BATCH),
+    "l-bfgs": LBFGS(**BATCH, memory=3),
+    "gauss-newton": GaussNewton(**BATCH, iterations=2, tolerance=0.0),
+    "proximal": Proximal(**BATCH),
+}
+
+
+def task_with(solver, *, binning=(1,), epochs=2):
+    data = problems.measured(problems.smooth_truth(0), 0)
+    stage = Stage((problems.PATH,), solver, epochs, binning)
+    return Task(data, problems.blank(), problems.problem(positive=True), (stage,))
+
+
+def nbytes(tree):
+    return sum(leaf.nbytes for leaf in jax.tree.leaves(tree))
+
+
+@pytest.mark.parametrize("name", SOLVERS)
+def test_a_forecast_is_exact_where_it_can_be(name):
+    task = task_with(SOLVERS[name])
+    found = forecast(task)
+    (one,) = found.legs
+    solver, feed = task.stages[0].solver, task.feed(0)
+    problem = dataclasses.replace(task.problem, free=task.stages[0].free)
+    assert one.state == nbytes(solver.init(problem, task.model, feed, seed=0))
+    assert one.model == nbytes(task.model)
+    assert one.batches == len(list(feed.sweep())) == 3
+    assert one.leg.steps == one.usual == 2 * solver.steps_per_epoch(feed)
+    assert one.leaves == 1
+    assert one.cached == 4 * np.prod(task.dataset.frames.shape)
+    assert one.working >= one.model + 2 * one.state
+    assert set(one.kernels) == {"gradient", "product", "fit"}
+    assert min(one.kernels.values()) > 0
+    usual, most = found.seconds()
+    assert 0 < usual == most
+    assert one.seconds_per_pass > 0
+
+
+class Counted:
+    """Counts what a solver asks of a problem."""
+
+    def __init__(self, monkeypatch):
+        self.counts = dict.fromkeys(("value_and_gradient", "gauss_newton_product", "fit"), 0)
+        for name in self.counts:
+            monkeypatch.setattr(Problem, name, self._counting(name, getattr(Problem, name)))
+
+    def _counting(self, name, method):
+        def counted(problem, *arguments, **settings):
+            self.counts[name] += 1
+            return method(problem, *arguments, **settings)
+
+        return counted
+
+
+@pytest.mark.parametrize("name", SOLVERS)
+def test_solvers_say_what_they_compute(name, monkeypatch):
+    task = task_with(SOLVERS[name])
+    solver, feed, model = task.stages[0].solver, task.feed(0), task.model
+    problem = dataclasses.replace(task.problem, free=task.stages[0].free)
+    counted = Counted(monkeypatch)
+    state = solver.init(problem, model, feed, seed=0)
+    for step in range(4):
+        model, state, _ = solver.step(problem, model, state, feed=feed, moment=Moment(step, 4, 0))
+    said = solver.work(feed, 4, leaves=1)
+    done = Work(*counted.counts.values())
+    assert done.gradients == pytest.approx(said.gradients, rel=0.35)  # a line search may try twice
+    assert done.products == pytest.approx(said.products, abs=4)  # the first length of a search
+    assert done.fits == said.fits
+
+
+def test_a_relaxation_begins_with_few_views():
+    views = 48
+    data = problems.measured(problems.smooth_truth(0), None)
+    frames = ArrayFrames(np.ones((views, 1, problems.SIZE, problems.SIZE)))
+    data = dataclasses.replace(data, frames=frames, angles=np.arange(views) / 9, weights=np.ones((views, 1)))
+    feed = Feed(data, **BATCH)
+    solver = Relaxation.of(LBFGS(**BATCH))
+    few, all_of_them = solver.work(feed, 12, leaves=1), solver.work(feed, 24, leaves=1)
+    assert few.gradients == 6 + 12 * 6 + 24  # at the start, in the steps, and when the others come in
+    assert all_of_them.gradients - few.gradients == 12 * 24
+    assert (few.fits, all_of_them.fits) == (2 * 24, 4 * 24)
+
+
+def test_feeds_know_their_batches():
+    data = problems.measured(problems.smooth_truth(0), None)
+    held = np.zeros((problems.VIEWS, 1), bool)
+    held[2] = True
+    feed = Feed(data, **BATCH, held_out=held)
+    assert (feed.batches(), feed.batches(held_out=True)) == (2, 1)
+    first = feed.first(1)
+    assert [batch.views.tolist() for batch in first.sweep()] == [[0, 1]]
+    assert first.batches() == 1
+    assert feed.batches() == 2  # as it was
+    assert Feed(data, **BATCH, memory=0).cached_bytes == 0
+
+
+def test_every_level_is_foreseen():
+    data = problems.measured(problems.smooth_truth(0), 0)
+    stage = Stage((problems.PATH,), LBFGS(**BATCH), 2, (2, 1))
+    said = []
+    found = forecast(Task(data, problems.blank(), problems.problem(), (stage,)), tell=said.append)
+    coarse, fine = found.legs
+    assert (coarse.leg.factor, fine.leg.factor) == (2, 1)
+    assert coarse.state * 7 < fine.state
+    assert any(text.startswith("part 2 of 2") for text in said)
+    assert found.on_host >= found.on_device == max(coarse.working, fine.working)
+
+
+def test_what_does_not_fit_is_not_tried():
+    found = forecast(task_with(LBFGS(**BATCH)), room=1000.0)
+    assert not found.complete
+    assert found.seconds() is None
+    assert found.legs[0].seconds_per_step is None
+    assert found.on_host > 1000
+
+
+def test_seconds_add_up():
+    assert Rates(gradient=2.0, product=3.0, fit=5.0).of(Work(1, 2, 3)) == 23.0
+    assert Work(1, 2, 3) + Work(1, 1, 1) - Work(0, 3, 0) == Work(2, 0, 4)
