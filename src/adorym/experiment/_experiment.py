@@ -26,7 +26,7 @@ from adorym.detectors import AbstractDetector
 from adorym.geometry import Geometry
 from adorym.objects import AbstractObject, Slabs
 from adorym.probes import AbstractProbe
-from adorym.propagation import multislice, transfer_function
+from adorym.propagation import Backward, multislice, transfer_function
 from adorym.transport import AbstractTransport
 from adorym.waves import Grid, Wave
 
@@ -42,6 +42,7 @@ class Experiment(eqx.Module):
         detector: waves to counts.
         grid: sampling of the wave at the sample, padding included.
         margin: pixels of vacuum put around the object's field so that every probe position lies on it.
+        backward: what the backward pass of the multislice chain keeps, see `adorym.propagation.multislice`.
 
     Example:
         >>> from adorym.experiment import holography, plan_holography
@@ -58,6 +59,7 @@ class Experiment(eqx.Module):
     detector: AbstractDetector
     grid: Grid = eqx.field(static=True)
     margin: int = eqx.field(static=True, default=0)
+    backward: Backward = eqx.field(static=True, default="stored")
 
     def predict(self, views: Int[Array, "view"], frames: Int[Array, "view frame"]) -> Float[Array, "view frame y x"]:
         """Expected counts of the given frames of the given views."""
@@ -85,7 +87,7 @@ class Experiment(eqx.Module):
             log_amplitude, phase = (_centre(part, self.grid.shape) for part in (slabs.log_amplitude, slabs.phase))
             moved, window = None, lambda slab: slab
         incident = self.probe.wave(self.grid.shape, moved, entrance)
-        field = multislice(incident, log_amplitude, phase, step=step, window=window)
+        field = multislice(incident, log_amplitude, phase, step=step, window=window, backward=self.backward)
         return Wave(field, self.grid.pixel, self.grid.wavelength)
 
     def binned(self, factor: int) -> Experiment:
@@ -108,6 +110,7 @@ class Experiment(eqx.Module):
             self.detector.binned(factor, cut=self.transport.far_field),
             Grid((ny, nx), self.grid.pixel * factor, self.grid.wavelength),
             -(-self.margin // factor) + 2 if scanned else 0,
+            self.backward,
         )
 
     def _free_space(self, distance: float, dtype: jnp.dtype) -> Complex[Array, "y x"]:

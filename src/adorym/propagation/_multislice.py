@@ -9,12 +9,17 @@ the last, is the caller's to join to probe and detector. One slab is the project
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal, get_args
 
 import jax
 from jaxtyping import Array, Complex, Float
 
+from adorym._core import SamplingError
 from adorym._core.fourier import convolve
+from adorym.propagation._backward import lean_multislice
 from adorym.propagation._transmission import transmission
+
+Backward = Literal["stored", "segments", "reversible"]
 
 
 def multislice(
@@ -24,6 +29,7 @@ def multislice(
     *,
     step: Complex[Array, "y x"],
     window: Callable[[Complex[Array, "*object"]], Complex[Array, "*windows"]] = lambda slab: slab,
+    backward: Backward = "stored",
 ) -> Complex[Array, "*frames y x"]:
     """The wave in the middle of the last slab, behind its transmission.
 
@@ -33,8 +39,15 @@ def multislice(
         phase: arg t of every slab.
         step: transfer function from one slab's middle to the next.
         window: cuts from a slab's transmission what each frame of the field sees.
+        backward: what the backward pass keeps of the forward one; `choose_backward` chooses.
 
-    Only the wave in front of each slab is stored for the backward pass, which needs no more FFTs than the forward one.
+            - "stored": the wave in front of each slab. With the forward pass 4 FFTs a slab, the least there is.
+            - "segments": the waves at the start of √S segments of √S slabs, whose waves are computed again: 6 FFTs.
+            - "reversible": the exit wave, which is walked back: 6 FFTs, and memory that does not grow with depth.
+              Only where `backward_error` says so: no transfer function that stops a frequency, not too much absorbed.
+
+    Raises:
+        SamplingError: there is no such backward pass.
 
     Example:
         >>> import jax.numpy as jnp
@@ -43,6 +56,11 @@ def multislice(
         >>> bool(jnp.allclose(exit_wave, jnp.exp(-0.3)))
         True
     """
+    if backward not in get_args(Backward):
+        raise SamplingError(f"There is no backward pass {backward!r}: choose one of {', '.join(get_args(Backward))}.")
+    if backward != "stored" and log_amplitude.shape[0] > 1:
+        reversible = backward == "reversible"
+        return lean_multislice(field, log_amplitude, phase, step=step, window=window, reversible=reversible)
 
     @jax.checkpoint
     def body(wave: Array, slab: tuple[Array, Array]) -> tuple[Array, None]:
