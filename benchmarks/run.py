@@ -1,7 +1,8 @@
 """Times the kernels as ratios to what no code can avoid, side by side in one run: `make bench`.
 
 A multislice chain's value and gradient against 4 FFTs a slab and wave by JAX's own FFT; a rotation and its adjoint
-against plain copies of the volume. Medians over several runs.
+against plain copies of the volume. Medians over several runs. The backward passes that keep few waves against the one
+that stores them all, in time and in memory.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ import platform
 import statistics
 import time
 from collections.abc import Callable
+from typing import get_args
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from adorym.propagation import multislice, transfer_function
+from adorym.propagation import Backward, multislice, transfer_function
 from adorym.rotation import rotate
 from adorym.waves import Grid
 
@@ -31,26 +33,54 @@ def seconds(run: Callable[[], object], repeats: int = 5) -> float:
     return statistics.median(times)
 
 
-def chain(waves: int, size: int, slabs: int) -> None:
+def chain_gradient(backward: Backward = "stored") -> Callable[..., object]:
     """Value and gradient of a multislice chain."""
+
+    def energy(log_amplitude: jax.Array, phase: jax.Array, incident: jax.Array, step: jax.Array) -> jax.Array:
+        return jnp.sum(
+            jnp.abs(multislice(incident, (log_amplitude, phase), step=step, backward=backward)[..., ::2]) ** 2
+        )
+
+    return jax.jit(jax.value_and_grad(energy, (0, 1)))
+
+
+def chain_arguments(waves: int, size: int, slabs: int) -> tuple[jax.Array, ...]:
+    """Log-amplitude, phase, incident wave and transfer function."""
     random = np.random.default_rng(0)
     log_amplitude, phase = (jnp.asarray(-0.01 * random.random((slabs, size, size)), jnp.float32) for _ in range(2))
     incident = jnp.ones((waves, size, size), jnp.complex64)
     step = jnp.asarray(transfer_function(Grid((size, size), 1e-9, 2.5e-10), 1e-8), jnp.complex64)
+    return log_amplitude, phase, incident, step
 
-    @jax.jit
-    def gradient(log_amplitude: jax.Array, phase: jax.Array) -> object:
-        def energy(log_amplitude: jax.Array, phase: jax.Array) -> jax.Array:
-            return jnp.sum(jnp.abs(multislice(incident, (log_amplitude, phase), step=step)[..., ::2]) ** 2)
 
-        return jax.value_and_grad(energy, (0, 1))(log_amplitude, phase)
-
+def chain(waves: int, size: int, slabs: int) -> None:
+    """Value and gradient of a multislice chain."""
+    gradient, arguments = chain_gradient(), chain_arguments(waves, size, slabs)
     transform = jax.jit(jnp.fft.fft2)
-    floor = 4 * slabs * seconds(lambda: transform(incident))
-    took = seconds(lambda: gradient(log_amplitude, phase))
+    floor = 4 * slabs * seconds(lambda: transform(arguments[2]))
+    took = seconds(lambda: gradient(*arguments))
     print(
         f"multislice {waves} x {size}^2 x {slabs}: {took * 1e3:8.1f} ms, {took / floor:5.2f} x 4 FFTs a slab and wave"
     )
+
+
+def memory(waves: int, size: int, slabs: int, deep: int) -> None:
+    """The backward passes: time, and memory beyond the volume and its gradient, which is known without running."""
+    arguments, stored = chain_arguments(waves, size, slabs), None
+    wave, step = (jax.ShapeDtypeStruct(x.shape, x.dtype) for x in arguments[2:])
+    for backward in get_args(Backward):
+        gradient = chain_gradient(backward)
+        needs = []
+        for count in (slabs, deep):
+            volume = jax.ShapeDtypeStruct((count, size, size), jnp.float32)
+            compiled = gradient.lower(volume, volume, wave, step).compile()
+            needs.append(compiled.memory_analysis().temp_size_in_bytes / arguments[2].nbytes)
+        took = seconds(lambda gradient=gradient: gradient(*arguments))
+        stored = stored or took
+        print(
+            f"{backward} {waves} x {size}^2 x {slabs}: {took / stored:5.2f} x the time stored; "
+            f"{needs[0]:6.1f} waves of memory, {needs[1]:6.1f} for {deep} slabs: {needs[1] / needs[0]:5.2f} x"
+        )
 
 
 def rotation(size: int) -> None:
@@ -70,4 +100,5 @@ if __name__ == "__main__":
     print(f"JAX {jax.__version__}, {jax.devices()[0].platform}, {platform.machine()}, {time.strftime('%Y-%m-%d')}")
     for case in ((8, 128, 16), (16, 256, 16), (2, 512, 32)):
         chain(*case)
+    memory(4, 256, 32, 256)
     rotation(256)

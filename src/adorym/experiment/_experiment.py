@@ -26,7 +26,7 @@ from adorym.detectors import AbstractDetector
 from adorym.geometry import Geometry
 from adorym.objects import AbstractObject, Slabs
 from adorym.probes import AbstractProbe
-from adorym.propagation import multislice, transfer_function, transmission
+from adorym.propagation import Backward, multislice, transfer_function, transmission
 from adorym.transport import AbstractTransport
 from adorym.waves import Grid, Wave
 
@@ -45,6 +45,7 @@ class Experiment(eqx.Module):
         detector: waves to counts.
         grid: sampling of the wave at the sample, padding included.
         margin: pixels of vacuum put around the object's field so that every probe position lies on it.
+        backward: what the backward pass of the multislice chain keeps, see `adorym.propagation.multislice`.
 
     Example:
         >>> from adorym.experiment import holography, plan_holography
@@ -61,6 +62,7 @@ class Experiment(eqx.Module):
     detector: AbstractDetector
     grid: Grid = eqx.field(static=True)
     margin: int = eqx.field(static=True, default=0)
+    backward: Backward = eqx.field(static=True, default="stored")
 
     def predict(self, views: Int[Array, "view"], frames: Int[Array, "view frame"]) -> Float[Array, "view frame y x"]:
         """Expected counts of the given frames of the given views."""
@@ -130,7 +132,9 @@ class Experiment(eqx.Module):
     ) -> Wave:
         incident, window = self._incident(slabs, view, frames)
         step = self._free_space(slabs.spacing, incident.dtype)
-        field = multislice(incident, parts, step=step, transmit=lambda *slab: window(transmit(*slab)))
+        field = multislice(
+            incident, parts, step=step, transmit=lambda *slab: window(transmit(*slab)), backward=self.backward
+        )
         return Wave(field, self.grid.pixel, self.grid.wavelength)
 
     def binned(self, factor: int) -> Experiment:
@@ -153,6 +157,7 @@ class Experiment(eqx.Module):
             self.detector.binned(factor, cut=self.transport.far_field),
             Grid((ny, nx), self.grid.pixel * factor, self.grid.wavelength),
             -(-self.margin // factor) + 2 if scanned else 0,
+            self.backward,
         )
 
     def _free_space(self, distance: float, dtype: jnp.dtype) -> Complex[Array, "y x"]:

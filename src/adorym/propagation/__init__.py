@@ -1,9 +1,12 @@
 """Waves through vacuum and matter."""
 
+from adorym.propagation._choice import backward_error as backward_error
+from adorym.propagation._choice import choose_backward as choose_backward
 from adorym.propagation._free_space import far_field as far_field
 from adorym.propagation._free_space import fresnel_one_step as fresnel_one_step
 from adorym.propagation._free_space import propagate as propagate
 from adorym.propagation._free_space import shift as shift
+from adorym.propagation._multislice import Backward as Backward
 from adorym.propagation._multislice import multislice as multislice
 from adorym.propagation._sampling import Sampling as Sampling
 from adorym.propagation._sampling import choose_propagator as choose_propagator

@@ -9,20 +9,26 @@ the last, is the caller's to join to probe and detector. One slab is the project
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal, get_args
 
 import jax
-from jaxtyping import Array, Complex, PyTree
+from jaxtyping import Array, Complex
 
+from adorym._core import SamplingError
 from adorym._core.fourier import convolve
+from adorym.propagation._backward import lean_multislice
 from adorym.propagation._transmission import transmission
+
+Backward = Literal["stored", "segments", "reversible"]
 
 
 def multislice(
     field: Complex[Array, "*frames y x"],
-    slabs: PyTree[Array],
+    slabs: tuple[Array, ...],
     *,
     step: Complex[Array, "y x"],
     transmit: Callable[..., Complex[Array, "*windows"]] = transmission,
+    backward: Backward = "stored",
 ) -> Complex[Array, "*frames y x"]:
     """The wave in the middle of the last slab, behind its transmission.
 
@@ -31,8 +37,15 @@ def multislice(
         slabs: what `transmit` takes, every slab along a leading axis: ln |t| and arg t `(slab, y, x)`.
         step: transfer function from one slab's middle to the next.
         transmit: the transmission of one slab, or what each frame of the field sees of it.
+        backward: what the backward pass keeps of the forward one; `choose_backward` chooses.
 
-    Only the wave in front of each slab is stored for the backward pass, which needs no more FFTs than the forward one.
+            - "stored": the wave in front of each slab. With the forward pass 4 FFTs a slab, the least there is.
+            - "segments": the waves at the start of √S segments of √S slabs, whose waves are computed again: 6 FFTs.
+            - "reversible": the exit wave, which is walked back: 6 FFTs, and memory that does not grow with depth.
+              Only where `backward_error` says so: no transfer function that stops a frequency, not too much absorbed.
+
+    Raises:
+        SamplingError: there is no such backward pass.
 
     Example:
         >>> import jax.numpy as jnp
@@ -41,12 +54,16 @@ def multislice(
         >>> bool(jnp.allclose(exit_wave, jnp.exp(-0.3)))
         True
     """
+    if backward not in get_args(Backward):
+        raise SamplingError(f"There is no backward pass {backward!r}: choose one of {', '.join(get_args(Backward))}.")
+    several = slabs[0].shape[0] > 1
+    if several and backward != "stored":
+        return lean_multislice(field, slabs, step=step, transmit=transmit, reversible=backward == "reversible")
 
     @jax.checkpoint
     def body(wave: Array, slab: tuple[Array, ...]) -> tuple[Array, None]:
         return convolve(wave * transmit(*slab), step), None
 
-    first, last = (jax.tree.map(lambda part, chosen=chosen: part[chosen], slabs) for chosen in (slice(-1), -1))
-    if jax.tree.leaves(slabs)[0].shape[0] > 1:
-        field, _ = jax.lax.scan(body, field, first)
-    return field * transmit(*last)
+    if several:
+        field, _ = jax.lax.scan(body, field, tuple(part[:-1] for part in slabs))
+    return field * transmit(*(part[-1] for part in slabs))
