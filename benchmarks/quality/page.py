@@ -129,7 +129,9 @@ def _times(shown: list[Shown]) -> str:
         verdict = one.verdicts.get("time to quality")
         if verdict is not None:
             mark, seconds = adams_mark(one.rows) or (None, None)
-            cells = [_number(mark), "–" if seconds is None else f"{seconds:.0f}", verdict.told, _number(verdict.value)]
+            crowded = any(busy(row["machine"]) for row in one.rows if seconds in [at for at, _ in row["curve"]])
+            adams = "–" if seconds is None else f"{seconds:.0f}{' †' if crowded else ''}"
+            cells = [_number(mark), adams, verdict.told, _number(verdict.value)]
             lines.append(f"| `{one.case.name}` | {' | '.join(cells)} | {_MARKS[verdict.met]} |")
     return "\n".join([*lines, ""])
 

@@ -59,7 +59,7 @@ def test_a_plate_is_the_exponential_of_its_operator() -> None:
         matter = [jnp.asarray(np.broadcast_to(-k * step * part, (count, 1, size))) for part in (beta, delta)]
         wave = Wave(jnp.asarray(incident[None]), pixel, wavelength)
         entered = jnp.fft.ifft2(jnp.fft.fft2(wave.field) * half)
-        behind = jax.jit(multislice)(entered, *matter, step=whole)
+        behind = jax.jit(multislice)(entered, tuple(matter), step=whole)
         left = jnp.fft.ifft2(jnp.fft.fft2(behind) * half)
         errors.append(np.abs(np.asarray(left)[0] - exact).max())
     ratios = [coarse / fine for coarse, fine in itertools.pairwise(errors)]

@@ -21,7 +21,7 @@ written.
 EXAMPLES = """\
 examples:
   adorym plan job.toml
-  adorym plan job.toml --set stages.0.binning="[4, 2, 1]" --set data.views="::2"
+  adorym plan job.toml --set stages.0.binning="[4]" --set data.views="::2"
   adorym plan job.toml --json > plan.json
 """
 
