@@ -99,8 +99,8 @@ class Experiment(eqx.Module):
     def _together(self, slabs: Slabs, view: Int[Array, ""], frames: Int[Array, "frame"]) -> int:
         """How many frames to carry through the slabs at a time.
 
-        On a processor with caches as many as stay in them, slab after slab: twice as fast as all, each slab of which
-        goes through memory.
+        On a processor with caches as many as stay in them, slab after slab; all together would go through memory at
+        each slab, which takes longer.
         """
         count = frames.shape[0]
         if not self.geometry.scanned or jax.default_backend() != "cpu":

@@ -173,18 +173,17 @@ class Relaxation(AbstractSolver):
         part = feed.every(self._keep(feed, state))
         model, inner, info = self.solver.step(now, model, state.inner, feed=part, moment=moment)
         state = state._replace(inner=inner, taken=state.taken + 1)
-        end = moment.step + 1 == moment.steps
-        if int(state.taken) == self.steps or end or info.refused:
-            model, state, found = self._look(problem, model, state, feed=feed, ends=(end, info.refused))
+        if int(state.taken) == self.steps or moment.step + 1 == moment.steps or info.refused:
+            model, state, found = self._look(problem, model, state, feed=feed, moment=moment, refused=info.refused)
             info = Info(info.value, f"{info.note}, {found}")
         return model, state, info
 
     def _look(
-        self, problem: Problem, model: PyTree, state: RelaxationState, *, feed: Feed, ends: tuple[bool, bool]
+        self, problem: Problem, model: PyTree, state: RelaxationState, *, feed: Feed, moment: Moment, refused: bool
     ) -> tuple[PyTree, RelaxationState, str]:
         """Judges the present weight by the held-out frames and goes on to the next, or back to the best.
 
-        `ends` says whether there are no more steps, and whether there is no way down at this weight.
+        Where the solver `refused` there is no way down at this weight, and nothing to wait for.
         """
         params, frozen = problem.split(model)
         value, nat = held_out(problem, model, feed)
@@ -196,12 +195,12 @@ class Relaxation(AbstractSolver):
         looks, way, keep = int(state.looks), int(state.way), self._keep(feed, state)
         higher = way == _UP and bool(state.weight > state.best_weight)  # than any that was a gain
         worse = 0 if worth else int(state.worse) + 1
-        over = lost or worse >= (1 if way == _BACK or higher or ends[1] else self.patience)
+        over = lost or worse >= (1 if way == _BACK or higher or refused else self.patience)
         if over and keep > 1:  # what a part of the views cannot tell, all may
             worse, looks, over = 0, len(self.growing), False
         elif worth:
             looks += 1
-        ended = ends[0] or (over and ((way == _UP and (lost or higher)) or not problem.open))
+        ended = moment.step + 1 == moment.steps or (over and ((way == _UP and (lost or higher)) or not problem.open))
         way = min(way + over, _UP)
         worse = self.patience if ended else (0 if over else worse)
         counts = {"worse": worse, "looks": looks, "way": way, "taken": 0}
@@ -212,7 +211,7 @@ class Relaxation(AbstractSolver):
         if over and way == _UP:
             model = eqx.combine(state.best_params, frozen)
             weight = self.factor * state.best_weight
-            inner = self.solver.init(problem.with_weight(weight), model, feed, seed=0)
+            inner = self.solver.init(problem.with_weight(weight), model, feed, seed=moment.seed)
             return model, after._replace(inner=inner, weight=weight), note
         return model, self._onwards(problem, model, state, after=after, feed=feed), note
 
