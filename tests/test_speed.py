@@ -171,6 +171,10 @@ RESULTS = {
         size=256, ratio=4.5, median=4.4, by="copy", parts={"forward": {"ratio": 2.0}, "adjoint": {"ratio": 2.5}},
         seconds=dict.fromkeys(("copy", "copy by JAX", "copy onto a copy", "forward", "adjoint", "both"), 0.02),
     ),
+    "tomography": settled(
+        size=64, views=8, ratio=2.4, median=2.6, together=5.5, slab_voxels=3, grid=[128, 128],
+        **{"floor by": "FFTW", "ms a view": {"every voxel a slab": 9.0, "chosen slabs, vacuum around the frame": 3.5}},
+    ),
     "scaling": settled(
         rows=[
             {
@@ -194,7 +198,8 @@ def test_what_is_met_and_what_is_not():
     assert met["16 x 256² x 16 slabs: time of its FFTs"] is False
     assert met["1 x 1024² x 256 slabs: time of its FFTs"] is True
     assert met["rotation and adjoint of 256³"] is False
-    assert met["a view of 64³ through 64 slabs: time of its FFTs"] is None
+    assert met["a view of 64³ through 64 slabs: time of its FFTs"] is True
+    assert met["a view of 64³ through chosen slabs"] is False
     assert met["time against pixels along a wave's edge"] is False
     assert met["memory against pixels along a wave's edge"] is True
     assert met["the 256³ cone, default job"] is True
@@ -239,7 +244,7 @@ def test_the_page_says_plainly_what_is_not_met(tmp_path):
     assert "- time against pixels along a wave's edge: small waves stay" in told
     assert "No GPU was there" in told
     assert "MKL through torch did not" in told
-    assert "*Not measured yet.*" in told
+    assert "**2.4** times its 256 FFTs by FFTW (median 2.6), and 5.5 times those of 8 views in one call" in told
     assert (place.images / "speed-time.png").read_bytes().startswith(b"\x89PNG")
     assert load_results(place).keys() == RESULTS.keys()
 

@@ -151,9 +151,10 @@ def _tomography(result: dict[str, Any] | None) -> list[str]:
     lines += [f"| {name} | {one:.3g} |" for name, one in result["ms a view"].items()]
     told = (
         f"\nThrough every slab: **{result['ratio']:.3g}** times its {4 * result['size']} FFTs by {result['floor by']} "
-        f"(median {result['median']:.3g}). Chosen slabs have {result['slab_voxels']} voxels; with vacuum around the "
-        f"frame waves are {' x '.join(map(str, result['grid']))} pixels. FFTs are of {result['views']} views at once, "
-        "and so are the gradients.\n"
+        f"(median {result['median']:.3g}), and {result['together']:.3g} times those of {result['views']} views in one "
+        f"call. Gradients are of {result['views']} views, dealt out over the host devices. Chosen slabs have "
+        f"{result['slab_voxels']} voxels; with vacuum around the frame waves are "
+        f"{' x '.join(map(str, result['grid']))} pixels.\n"
     )
     return ["\n".join([*lines, told])]
 

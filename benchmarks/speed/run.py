@@ -65,7 +65,12 @@ def scaling(settings: Settings) -> Result:
     from benchmarks.speed.scaling import CURVES, measure
 
     chosen = CURVES[-1:] if settings.small else CURVES
-    return {"rows": [measure(curve, settings) for curve in chosen]}
+    rows = []
+    for curve in chosen:
+        rows.append(measure(curve, settings))
+        off = ", ".join(f"{what} off by {100 * rows[-1][what]['deviation']:.2g} %" for what in ("time", "memory"))
+        print(f"{curve.name}: {off}", flush=True)
+    return {"rows": rows}
 
 
 def gpu(settings: Settings) -> Result:

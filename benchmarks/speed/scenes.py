@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 from benchmarks.speed.clock import Run, alternate, quickest, ratio, rounded, timed
 from benchmarks.speed.floor import Ffts
@@ -20,7 +21,7 @@ from adorym.experiment import (
     ptychography,
 )
 from adorym.likelihoods import Poisson
-from adorym.problem import Problem
+from adorym.problem import Problem, _scratch, _value_and_gradient
 from adorym.sharding import replicate
 
 
@@ -56,11 +57,10 @@ def batch_of(views: int, frames: int, shape: tuple[int, int]) -> Batch:
 
 def gradient_of(experiment: Experiment, batch: Batch) -> tuple[Run, int]:
     """The gradient of a batch as a reconstruction computes it, and the bytes it takes beside its arguments."""
-    problem = Problem(Poisson(), free=("object",))
-    model = replicate(experiment)
-    split = problem.split(model)
-    taken = problem.compile_ahead(model, batch)["gradient"]
-    return timed(lambda: problem.value_and_gradient(*split, batch, fraction=1.0)), taken
+    problem, model = replicate((Problem(Poisson(), free=("object",)), experiment))
+    split, whole = problem.split(model), jnp.ones((), jnp.zeros(()).dtype)
+    kernel = _value_and_gradient.lower(problem, split, batch, fraction=whole).compile()
+    return timed(lambda: kernel(problem, split, batch, fraction=whole)), _scratch(kernel)
 
 
 def tomography(size: int, libraries: Ffts, settings: Settings) -> dict[str, Any]:
@@ -73,15 +73,17 @@ def tomography(size: int, libraries: Ffts, settings: Settings) -> dict[str, Any]
         "chosen slabs, vacuum around the frame": chosen,
         "chosen slabs": hologram(size, views=views, vacuum=False),
     }
-    floors = libraries.runs((views, size, size), 4 * size)
+    together, alone = (libraries.runs((count, size, size), 4 * size) for count in (views, 1))
+    alone = {f"{name}, a view at a time": lambda run=run: views * run() for name, run in alone.items()}
     runs = {name: gradient_of(one, batch)[0] for name, one in scenes.items()}
-    times = alternate({**floors, **runs}, 2 * settings.rounds, patience=settings.patience)
-    floor = quickest(times, list(floors))
+    times = alternate({**together, **alone, **runs}, 2 * settings.rounds, patience=settings.patience)
+    floor, batched = quickest(times, list(alone)), quickest(times, list(together))
     return {
         "size": size,
         "views": views,
         **ratio(times, "every voxel a slab", floor),
         "floor by": floor,
+        "together": ratio(times, "every voxel a slab", batched)["ratio"],
         "ms a view": {name: rounded(1e3 * min(seconds) / views) for name, seconds in times.items()},
         "slab_voxels": chosen.object.slab_voxels,
         "grid": list(chosen.grid.shape),
