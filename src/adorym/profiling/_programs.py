@@ -1,0 +1,173 @@
+"""The programs that a trace is of: to which words the work of each of their operations belongs.
+
+A trace names operations as the compiler left them ("fusion.3"). Beside them it holds the compiled programs, where every
+operation knows the names that stood around it in the source, through derivatives and transposes:
+"jit(f)/transpose(jvp(propagate))/while/body/transmit/mul". The innermost word counts. Where the compiler has fused
+operations of several words into one, its time is divided by how many numbers each of them computes.
+"""
+
+from __future__ import annotations
+
+import collections
+import math
+import re
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple, get_args
+
+from adorym._core.words import Scope
+from adorym.profiling import _wire
+
+Shares = Mapping[str, float]
+"""Word to share; the shares sum to one."""
+
+# Field numbers of XLA's messages: xplane.proto, hlo.proto and xla_data.proto.
+_PLANES, _PLANE_NAME, _METADATA = 1, 2, 4
+_ENTRY, _ENTRY_NAME, _ENTRY_STATS, _STAT_BYTES = 2, 2, 5, 6
+_MODULE, _MODULE_NAME, _COMPUTATIONS = 1, 1, 3
+_INSTRUCTIONS, _COMPUTATION_ID = 2, 5
+_NAME, _OPCODE, _SHAPE, _OPERATION, _ID, _OPERANDS, _CALLED = 1, 2, 3, 7, 35, 36, 38
+_OPERATION_NAME, _DIMENSIONS, _PARTS = 2, 3, 4
+
+_FREE = frozenset({"parameter", "constant", "bitcast", "tuple", "get-tuple-element", "broadcast", "reshape", "iota"})
+"""What costs nothing within a fusion."""
+
+_DEAR = frozenset(
+    {"exponential", "log", "log-plus-one", "exponential-minus-one", "sine", "cosine", "tan", "atan2", "power", "sqrt"}
+    | {"rsqrt", "cbrt", "divide", "tanh", "erf"}
+)
+_DEARER = 8
+"""How many ordinary numbers take as long as a dear one."""
+
+_LOOPS = frozenset({"while", "conditional"})
+"""What only starts other operations, which are in the trace themselves."""
+
+_MODEL = frozenset({"rotate", "transmit", "propagate", "detect"})
+_KINDS = frozenset(get_args(Scope))
+
+
+class Program(NamedTuple):
+    """A compiled program.
+
+    Attributes:
+        name: such as "jit__value_and_gradient".
+        operations: shares of the words in every operation; empty for one that only starts others.
+    """
+
+    name: str
+    operations: Mapping[str, Shares]
+
+
+class _Instruction(NamedTuple):
+    name: str
+    opcode: str
+    word: str
+    elements: int
+    operands: tuple[int, ...]
+    called: tuple[int, ...]
+
+
+_Computations = dict[int, dict[int, _Instruction]]
+
+
+def word_of(names: str) -> str:
+    """The innermost word in a stack of names; empty where there is none.
+
+    Example:
+        >>> word_of("jit(f)/transpose(jvp(propagate))/while/body/transmit/mul")
+        'transmit'
+    """
+    for name in reversed(names.split("/")):
+        inner = re.sub(r"^(?:(?:transpose|jvp|vmap|checkpoint|remat)\()+|\)+$", "", name)
+        if inner in _KINDS:
+            return inner
+    return ""
+
+
+def programs(trace: bytes) -> dict[int, Program]:
+    """The programs that a trace holds (the bytes of an `.xplane.pb`), by their number."""
+    found = {}
+    for plane in _wire.messages(memoryview(trace), _PLANES):
+        if _wire.text(plane, _PLANE_NAME) != "/host:metadata":
+            continue
+        for entry in _wire.walk(plane, _METADATA, _ENTRY):
+            named = re.search(r"\((\d+)\)$", _wire.text(entry, _ENTRY_NAME))
+            for module in _wire.walk(entry, _ENTRY_STATS, _STAT_BYTES, _MODULE):
+                found[int(named[1]) if named else -len(found) - 1] = _program(module)
+    return found
+
+
+def _program(module: memoryview) -> Program:
+    computations: _Computations = {
+        _wire.number(one, _COMPUTATION_ID): {
+            _wire.number(instruction, _ID): _instruction(instruction)
+            for instruction in _wire.messages(one, _INSTRUCTIONS)
+        }
+        for one in _wire.messages(module, _COMPUTATIONS)
+    }
+    words = {one.word for computation in computations.values() for one in computation.values()}
+    usual = "other" if words & _MODEL else "solve"  # what computes nothing of the model is a solver's
+    inherited = _inherited(computations)
+    shares = {
+        one.name: _shares(one, computations, inherited.get(number) or usual)
+        for number, computation in computations.items()
+        for one in computation.values()
+    }
+    return Program(_wire.text(module, _MODULE_NAME), shares)
+
+
+def _instruction(message: memoryview) -> _Instruction:
+    opcode = _wire.text(message, _OPCODE)
+    operation = next(_wire.messages(message, _OPERATION), memoryview(b""))
+    word = word_of(_wire.text(operation, _OPERATION_NAME))
+    if not word and opcode == "fft":
+        word = "propagate"
+    shape = next(_wire.messages(message, _SHAPE), memoryview(b""))
+    operands, called = (tuple(_wire.numbers(message, field)) for field in (_OPERANDS, _CALLED))
+    return _Instruction(_wire.text(message, _NAME), opcode, word, _elements(shape), operands, called)
+
+
+def _elements(shape: memoryview) -> int:
+    parts = [_elements(part) for part in _wire.messages(shape, _PARTS)]
+    return sum(parts) if parts else math.prod(_wire.numbers(shape, _DIMENSIONS))
+
+
+def _inherited(computations: _Computations) -> dict[int, str]:
+    """The word of what calls a computation, for operations that the compiler put into it without a name."""
+    found: dict[int, str] = {}
+    for _ in range(4):  # as deep as loops within loops go
+        for number, computation in computations.items():
+            for one in computation.values():
+                for called in one.called:
+                    found[called] = one.word or found.get(number, "")
+    return found
+
+
+def _shares(one: _Instruction, computations: _Computations, usual: str) -> Shares:
+    """The words of an operation; those of what it is fused from, if anything."""
+    if one.opcode in _LOOPS:
+        return {}
+    weights: collections.Counter[str] = collections.Counter()
+    if one.opcode in ("fusion", "call", "async-start"):
+        for word, weight in _weights(one, computations):
+            weights[word] += weight
+    total = weights.total()
+    return {word: weight / total for word, weight in weights.items()} if total else {one.word or usual: 1.0}
+
+
+def _weights(one: _Instruction, computations: _Computations) -> Iterator[tuple[str, int]]:
+    """Words in a fusion that have a name, and the work done for them."""
+    for called in one.called:
+        inside = computations.get(called, {})
+        for part in inside.values():
+            if part.called and part.opcode in ("fusion", "call"):
+                yield from _weights(part, computations)
+            elif part.word and part.opcode not in _FREE:
+                yield part.word, _computed(part, inside) * (_DEARER if part.opcode in _DEAR else 1)
+
+
+def _computed(one: _Instruction, beside: Mapping[int, _Instruction]) -> int:
+    """How many numbers an operation works on: what is written in place is not all that it is written into."""
+    place = {"dynamic-update-slice": 1, "scatter": 2, "reduce": 0}.get(one.opcode)
+    if place is not None and place < len(one.operands) and one.operands[place] in beside:
+        return beside[one.operands[place]].elements
+    return one.elements
