@@ -15,8 +15,11 @@ from typing import Any, Literal, TypeVar
 import jax
 
 Scope = Literal["rotate", "transmit", "propagate", "detect", "accumulate", "regularise", "solve"]
-Span = Literal["read", "look", "checkpoint", "mark"]
+Span = Literal["read", "compile", "look", "checkpoint", "results", "mark"]
 Item = TypeVar("Item")
+
+MODEL = frozenset({"rotate", "transmit", "propagate", "detect"})
+"""The words for what a model computes."""
 
 WORDS: Mapping[str, str] = MappingProxyType(
     {

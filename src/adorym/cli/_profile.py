@@ -23,6 +23,7 @@ from adorym.io import RunFolder, make_folder, write_atomic
 from adorym.report import TimeSpent
 
 if TYPE_CHECKING:
+    from adorym._core.words import Span
     from adorym.cli._prepare import Measure
     from adorym.profiling import Piece, Profile, Window
     from adorym.reconstruct import Progress
@@ -30,12 +31,11 @@ if TYPE_CHECKING:
 _OPENINGS = (1, 20)
 """Steps of a leg after which a window opens: the first step compiles, and later ones may see more of the data."""
 
-_STEPS, _SECONDS = (5, 15), (2.0, 10.0)
-"""What a window holds at least, and at most: it closes behind a step."""
+_LEAST, _MOST = (5, 2.0), (15, 10.0)
+"""Steps and seconds that a window holds: as many of both, unless it has too many of either. It closes behind a step."""
 
 _FILE = "profile.json"
-_MODEL = frozenset({"rotate", "transmit", "propagate", "detect"})
-_TRACES = "The traces lie in the run's folder, below profile/: for TensorBoard, or the .trace.json.gz for ui.perfetto.dev."
+_TRACES = "The traces lie below profile/ in the run's folder, for TensorBoard, or (.trace.json.gz) for ui.perfetto.dev."
 
 
 class AbstractProfiler(abc.ABC):
@@ -46,7 +46,7 @@ class AbstractProfiler(abc.ABC):
         """What reads the data, watched."""
 
     @abc.abstractmethod
-    def span(self, word: Any) -> AbstractContextManager[Any]:
+    def span(self, word: Span) -> AbstractContextManager[Any]:
         """A block that counts as `word`."""
 
     @abc.abstractmethod
@@ -65,7 +65,7 @@ class Unprofiled(AbstractProfiler):
         """See `AbstractProfiler.measured`."""
         return measure
 
-    def span(self, word: Any) -> AbstractContextManager[Any]:
+    def span(self, word: Span) -> AbstractContextManager[Any]:
         """See `AbstractProfiler.span`."""
         return nullcontext()
 
@@ -106,7 +106,7 @@ class Profiler(AbstractProfiler):
         return watched
 
     @contextlib.contextmanager
-    def span(self, word: Any) -> Iterator[None]:
+    def span(self, word: Span) -> Iterator[None]:
         """See `AbstractProfiler.span`."""
         from adorym.profiling import span
 
@@ -170,10 +170,11 @@ class Profiler(AbstractProfiler):
         if self._window is not None:
             first = progress.step if piece.traced is None else piece.traced[0]
             piece.traced = (first, progress.step)
-            seen = progress.step - first + 1, time.monotonic() - self._opened
-            little, much = ([have >= want[i] for have, want in zip(seen, (_STEPS, _SECONDS), strict=True)] for i in (0, 1))
+            steps, age = progress.step - first + 1, time.monotonic() - self._opened
+            enough = steps >= _LEAST[0] and age >= _LEAST[1]
+            much = steps >= _MOST[0] or age >= _MOST[1]
             piece.cut = not self._window.is_open
-            if piece.cut or progress.over or all(little) or any(much):
+            if piece.cut or progress.over or enough or much:
                 self._close()
 
     def _begin(self, stage: int, binning: int, step: int) -> None:
@@ -265,6 +266,8 @@ def show_profile(profile: Profile, folder: Path) -> None:
 
 def sentences(profile: dict[str, Any]) -> list[str]:
     """What a profile rests on, from what `profile.json` holds."""
+    from adorym._core.words import MODEL
+
     seen = [piece["traced"] for piece in profile["pieces"] if piece["trace"]]
     if not seen:
         return ["No step was traced: a stage of at least two steps is needed, as the first one compiles."]
@@ -273,7 +276,7 @@ def sentences(profile: dict[str, Any]) -> list[str]:
     found = [f"{said}to be like those before them."]
     if any(piece["cut"] for piece in profile["pieces"]):
         found.append("A trace became too long and was cut within a step: what a step begins with weighs too much.")
-    if not _MODEL & profile["words"].keys():
+    if not MODEL & profile["words"].keys():
         found.append(
             "No operation knows what it is for: programs were kept by an older version; empty the folder that "
             "JAX_COMPILATION_CACHE_DIR names."

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import collections
 import contextlib
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 
 _COMPILING = (
@@ -38,7 +38,7 @@ class Account:
     """
 
     def __init__(self, word: str, *, clock: Callable[[], float] = time.perf_counter) -> None:
-        self.seconds: collections.Counter[str] = collections.Counter()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
         self._open, self._clock, self._thread = [word], clock, threading.get_ident()
         self._since = clock()
         self._compiled: list[tuple[float, float]] = []
@@ -79,14 +79,14 @@ class Account:
         finally:
             monitoring.unregister_event_duration_listener(self._heard)
 
-    def _heard(self, event: str, duration: float, **_: object) -> None:
+    def _heard(self, event: str, duration_secs: float, **_: str | int) -> None:
         """JAX tells of every part of compiling when it is over; a part may have held others, told of before."""
         if event not in _COMPILING or threading.get_ident() != self._thread:
             return
         self.settle()
-        began, known = self._since - duration, 0.0
+        began, known = self._since - duration_secs, 0.0
         while self._compiled and self._compiled[-1][0] >= began:
             known += self._compiled.pop()[1]
-        self._compiled.append((began, duration))
-        self.seconds[self._open[-1]] -= duration - known
-        self.seconds["compile"] += duration - known
+        self._compiled.append((began, duration_secs))
+        self.seconds[self._open[-1]] -= duration_secs - known
+        self.seconds["compile"] += duration_secs - known

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import collections
 import dataclasses
 import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -135,14 +135,14 @@ def profile_of(account: Mapping[str, float], pieces: Sequence[Piece]) -> Profile
         >>> profile.words["rotate"].seconds, profile.words["compile"].share, profile.steps
         (6.0, 0.2, 8)
     """
-    within: collections.Counter[str] = collections.Counter()
-    times: collections.Counter[str] = collections.Counter()
+    within: defaultdict[str, float] = defaultdict(float)
+    times: defaultdict[str, float] = defaultdict(float)
     for piece in pieces:
         for word, share in piece.shares.items():
             within[word] += share * piece.seconds
         for word, count in (piece.trace.times if piece.trace is not None else {}).items():
             times[word] += count * piece.scale
-    total = within + collections.Counter({word: account[word] for word in WORDS if word in account})
+    total = {word: within[word] + account.get(word, 0.0) for word in WORDS}
     steps = sum(piece.last - piece.first + 1 for piece in pieces)
     whole, each = math.fsum(total.values()), max(steps, 1)
     words = {

@@ -9,12 +9,14 @@ operations of several words into one, its time is divided by how many numbers ea
 from __future__ import annotations
 
 import collections
+import dataclasses
+import functools
 import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple, get_args
 
-from adorym._core.words import Scope
+from adorym._core.words import MODEL, Scope
 from adorym.profiling import _wire
 
 Shares = Mapping[str, float]
@@ -41,20 +43,25 @@ _DEARER = 8
 _LOOPS = frozenset({"while", "conditional"})
 """What only starts other operations, which are in the trace themselves."""
 
-_MODEL = frozenset({"rotate", "transmit", "propagate", "detect"})
 _KINDS = frozenset(get_args(Scope))
 
 
-class Program(NamedTuple):
+@dataclasses.dataclass(frozen=True, eq=False)
+class Program:
     """A compiled program.
 
     Attributes:
         name: such as "jit__value_and_gradient".
-        operations: shares of the words in every operation; empty for one that only starts others.
+        module: the bytes that describe it.
     """
 
     name: str
-    operations: Mapping[str, Shares]
+    module: memoryview
+
+    @functools.cached_property
+    def operations(self) -> Mapping[str, Shares]:
+        """Shares of the words in every operation, by its name; empty for one that only starts others."""
+        return _operations(self.module)
 
 
 class _Instruction(NamedTuple):
@@ -85,50 +92,52 @@ def word_of(names: str) -> str:
 
 def programs(trace: bytes) -> dict[int, Program]:
     """The programs that a trace holds (the bytes of an `.xplane.pb`), by their number."""
-    found = {}
-    for plane in _wire.messages(memoryview(trace), _PLANES):
-        if _wire.text(plane, _PLANE_NAME) != "/host:metadata":
+    found: dict[int, Program] = {}
+    for data in _wire.walk(memoryview(trace), _PLANES):
+        if _wire.text(_wire.message(data), _PLANE_NAME) != "/host:metadata":  # the others are JAX's to read
             continue
-        for entry in _wire.walk(plane, _METADATA, _ENTRY):
-            named = re.search(r"\((\d+)\)$", _wire.text(entry, _ENTRY_NAME))
+        for entry in _wire.walk(data, _METADATA, _ENTRY):
+            named = re.search(r"\((\d+)\)$", _wire.text(_wire.message(entry), _ENTRY_NAME))
             for module in _wire.walk(entry, _ENTRY_STATS, _STAT_BYTES, _MODULE):
-                found[int(named[1]) if named else -len(found) - 1] = _program(module)
+                name = _wire.text(_wire.message(module), _MODULE_NAME)
+                found[int(named[1]) if named else -len(found) - 1] = Program(name, module)
     return found
 
 
-def _program(module: memoryview) -> Program:
-    computations: _Computations = {
-        _wire.number(one, _COMPUTATION_ID): {
-            _wire.number(instruction, _ID): _instruction(instruction)
-            for instruction in _wire.messages(one, _INSTRUCTIONS)
-        }
-        for one in _wire.messages(module, _COMPUTATIONS)
-    }
+def _operations(module: memoryview) -> dict[str, Shares]:
+    computations: _Computations = {}
+    for data in _wire.walk(module, _COMPUTATIONS):
+        one = _wire.message(data)
+        (number,) = one.get(_COMPUTATION_ID, [0])
+        computations[number] = dict(map(_instruction, one.get(_INSTRUCTIONS, ())))
     words = {one.word for computation in computations.values() for one in computation.values()}
-    usual = "other" if words & _MODEL else "solve"  # what computes nothing of the model is a solver's
+    usual = "other" if words & MODEL else "solve"  # what computes nothing of the model is a solver's
     inherited = _inherited(computations)
-    shares = {
+    return {
         one.name: _shares(one, computations, inherited.get(number) or usual)
         for number, computation in computations.items()
         for one in computation.values()
     }
-    return Program(_wire.text(module, _MODULE_NAME), shares)
 
 
-def _instruction(message: memoryview) -> _Instruction:
-    opcode = _wire.text(message, _OPCODE)
-    operation = next(_wire.messages(message, _OPERATION), memoryview(b""))
-    word = word_of(_wire.text(operation, _OPERATION_NAME))
+def _instruction(data: memoryview) -> tuple[int, _Instruction]:
+    """Number and contents of an instruction."""
+    found = _wire.message(data)
+    opcode = _wire.text(found, _OPCODE)
+    word = word_of(_wire.text(_wire.message(found[_OPERATION][0]), _OPERATION_NAME)) if _OPERATION in found else ""
     if not word and opcode == "fft":
         word = "propagate"
-    shape = next(_wire.messages(message, _SHAPE), memoryview(b""))
-    operands, called = (tuple(_wire.numbers(message, field)) for field in (_OPERANDS, _CALLED))
-    return _Instruction(_wire.text(message, _NAME), opcode, word, _elements(shape), operands, called)
+    elements = _elements(found[_SHAPE][0]) if _SHAPE in found else 0
+    operands, called = (tuple(_wire.numbers(found, field)) for field in (_OPERANDS, _CALLED))
+    (number,) = found.get(_ID, [0])
+    return number, _Instruction(_wire.text(found, _NAME), opcode, word, elements, operands, called)
 
 
 def _elements(shape: memoryview) -> int:
-    parts = [_elements(part) for part in _wire.messages(shape, _PARTS)]
-    return sum(parts) if parts else math.prod(_wire.numbers(shape, _DIMENSIONS))
+    found = _wire.message(shape)
+    if _PARTS in found:
+        return sum(map(_elements, found[_PARTS]))
+    return math.prod(_wire.numbers(found, _DIMENSIONS))
 
 
 def _inherited(computations: _Computations) -> dict[int, str]:

@@ -27,6 +27,9 @@ _OUTSIDE = ("look", "checkpoint")
 _COMPILES = re.compile(r"compil|lower", re.IGNORECASE)
 _WAITS = re.compile(r"\bwait|await|rendezvous|blockuntil|blockhost|synchroni[sz]e|^np\.asarray", re.IGNORECASE)
 _MOVES = re.compile(r"memcpy|memset|^deviceput|^shard_args|copytomemoryspace|copyto|transfer", re.IGNORECASE)
+_COMPILED = re.compile(r"^[a-z_][\w.-]*$")
+"""What operations may be called."""
+
 _REPEATED = re.compile(r"^(XLA |Steps|Framework |Source|Launch Stats|Async |TensorFlow |SparseCore)")
 """Lines that say once more, in other names, what streams say."""
 
@@ -91,8 +94,8 @@ def exclusive(events: Iterable[Event]) -> Iterator[Event]:
         events: sorted by start, the longer first.
 
     Example:
-        >>> list(exclusive([(0, 10, 1), (2, 5, 2)]))
-        [(0, 2, 1), (2, 5, 2), (5, 10, 1)]
+        >>> list(exclusive([(0.0, 10.0, 1), (2.0, 5.0, 2)]))
+        [(0.0, 2.0, 1), (2.0, 5.0, 2), (5.0, 10.0, 1)]
     """
     stack: list[tuple[float, int]] = []
     at = 0.0
@@ -169,7 +172,6 @@ class _Reader:
         self.operations: list[Operation] = []
         self._index: dict[tuple[Any, ...], int] = {}
         self._programs = programs
-        self._names = frozenset(name for program in programs.values() for name in program.operations)
         self._host: dict[str, int] = {}
 
     def line(self, line: Any, device: str) -> _Line:
@@ -199,7 +201,7 @@ class _Reader:
         name = event.name
         if device and _MOVES.search(name):
             return self.known(name, "transfer", HANDLING)
-        if device or name in self._names:
+        if device or _COMPILED.match(name):
             stats = {key: value for key, value in event.stats if key in _STATS}
             if device or "hlo_op" in stats:
                 place = device or f"/device:CPU:{stats.get('device_ordinal', 0)}"
@@ -207,7 +209,7 @@ class _Reader:
                 return self._remembered(key, lambda: self._computed(name, stats, place))
             return self.known(name, *_of_host(name))
         one = self.known(name, *_of_host(name))
-        self._host[name] = one  # no operation is called so: asked once
+        self._host[name] = one
         return one
 
     def _computed(self, name: str, stats: Mapping[str, Any], device: str) -> Operation:

@@ -10,8 +10,10 @@ from __future__ import annotations
 import collections
 import dataclasses
 import os
+from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -21,6 +23,8 @@ from adorym.profiling._programs import programs
 from adorym.profiling._timeline import WORKING, Operation, Timeline, timeline
 
 _LARGEST = 12
+
+Key = TypeVar("Key")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,8 +109,8 @@ def divided(line: Timeline, *, path: str = "") -> Trace:
     start, end, tiers, which = start[kept], end[kept], tiers[kept], line.which[kept]
     seconds = 1e-9 * np.bincount(which, _own(start, end, tiers), minlength=len(line.operations))
     alone = 1e-9 * np.bincount(which, end - start, minlength=len(line.operations))
-    words: collections.Counter[str] = collections.Counter()
-    devices: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
+    words: defaultdict[str, float] = defaultdict(float)
+    devices: defaultdict[str, defaultdict[str, float]] = defaultdict(lambda: defaultdict(float))
     mixed = 0.0
     for operation, own, busy in zip(line.operations, seconds, alone, strict=True):
         mixed += float(own) * (len(operation.shares) > 1)
@@ -116,9 +120,9 @@ def divided(line: Timeline, *, path: str = "") -> Trace:
                 devices[operation.device][word] += share * float(busy)
     return Trace(
         seconds=1e-9 * float(last - first),
-        words=dict(words.most_common()),
+        words=_longest_first(words),
         times=_times(line),
-        devices={name: dict(found.most_common()) for name, found in sorted(devices.items())},
+        devices={name: _longest_first(found) for name, found in sorted(devices.items())},
         mixed=mixed,
         largest=_largest(line.operations, seconds),
         path=path,
@@ -127,11 +131,16 @@ def divided(line: Timeline, *, path: str = "") -> Trace:
 
 def _largest(operations: tuple[Operation, ...], seconds: np.ndarray) -> tuple[tuple[str, str, float, str], ...]:
     """The operations that took longest, on all devices together."""
-    total: collections.Counter[tuple[str, str, str]] = collections.Counter()
+    total: defaultdict[tuple[str, str, str], float] = defaultdict(float)
     for operation, own in zip(operations, seconds, strict=True):
         if operation.tier == WORKING:
             total[operation.name, operation.program, _chief(operation)] += float(own)
-    return tuple((name, program, own, word) for (name, program, word), own in total.most_common(_LARGEST))
+    first = list(_longest_first(total).items())[:_LARGEST]
+    return tuple((name, program, own, word) for (name, program, word), own in first)
+
+
+def _longest_first(seconds: Mapping[Key, float]) -> dict[Key, float]:
+    return {key: own for key, own in sorted(seconds.items(), key=lambda item: -item[1]) if own > 0}
 
 
 def _chief(operation: Operation) -> str:

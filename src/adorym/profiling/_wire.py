@@ -3,85 +3,77 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
-Bytes = memoryview
-
-
-def varint(data: Bytes, at: int) -> tuple[int, int]:
-    """The number at a place, and the place behind it."""
-    number = shift = 0
-    while True:
-        byte = data[at]
-        at += 1
-        number |= (byte & 127) << shift
-        if byte < 128:
-            return number, at
-        shift += 7
+Message = dict[int, list[Any]]
+"""Values of the fields by their number: integers, and the bytes of everything else, in their order."""
 
 
-def fields(data: Bytes) -> Iterator[tuple[int, int | Bytes]]:
-    """Number and value of every field of a message: integers, and the bytes of everything else.
+def message(data: memoryview) -> Message:
+    """The fields of a message; those within its own messages are left as bytes.
 
     Raises:
         ValueError: these are not the bytes of a message.
     """
-    at = 0
-    while at < len(data):
-        key, at = varint(data, at)
+    found: Message = {}
+    at, end = 0, len(data)
+    while at < end:
+        key, at = _varint(data, at)
         kind, number = key & 7, key >> 3
         if kind == 0:
-            value, at = varint(data, at)
-            yield number, value
-            continue
-        if kind == 2:
-            size, at = varint(data, at)
-        elif kind in (1, 5):
-            size = 8 if kind == 1 else 4
+            value, at = _varint(data, at)
         else:
-            raise ValueError(f"field {number} is of the kind {kind}")
-        if at + size > len(data):
-            raise ValueError(f"field {number} is cut off")
-        yield number, data[at : at + size]
-        at += size
+            if kind == 2:
+                size, at = _varint(data, at)
+            elif kind in (1, 5):
+                size = 8 if kind == 1 else 4
+            else:
+                raise ValueError(f"field {number} is of the kind {kind}")
+            value, at = data[at : at + size], at + size
+            if at > end:
+                raise ValueError(f"field {number} is cut off")
+        found.setdefault(number, []).append(value)
+    return found
 
 
-def messages(data: Bytes, number: int) -> Iterator[Bytes]:
-    """The values of a repeated field of messages, texts or bytes."""
-    for found, value in fields(data):
-        if found == number and not isinstance(value, int):
-            yield value
-
-
-def walk(data: Bytes, *path: int) -> Iterator[Bytes]:
-    """The values of repeated fields within repeated fields."""
+def walk(data: memoryview, *path: int) -> Iterator[memoryview]:
+    """The values of fields within fields."""
     if not path:
         yield data
         return
-    for inner in messages(data, path[0]):
+    for inner in message(data).get(path[0], ()):
         yield from walk(inner, *path[1:])
 
 
-def text(data: Bytes, number: int) -> str:
+def text(found: Message, number: int) -> str:
     """The value of a field of text; empty where there is none."""
-    return next((bytes(value).decode("utf-8", "replace") for value in messages(data, number)), "")
+    return bytes(found[number][0]).decode("utf-8", "replace") if number in found else ""
 
 
-def number(data: Bytes, field: int) -> int:
-    """The value of a field of integers; 0 where there is none."""
-    return next((value for found, value in fields(data) if found == field and isinstance(value, int)), 0)
-
-
-def numbers(data: Bytes, field: int) -> list[int]:
+def numbers(found: Message, number: int) -> list[int]:
     """The values of a repeated field of integers, packed or not."""
-    found = []
-    for which, value in fields(data):
-        if which != field:
-            continue
+    values = []
+    for value in found.get(number, ()):
         if isinstance(value, int):
-            found.append(value)
+            values.append(value)
             continue
         at = 0
         while at < len(value):
-            one, at = varint(value, at)
-            found.append(one)
-    return found
+            one, at = _varint(value, at)
+            values.append(one)
+    return values
+
+
+def _varint(data: memoryview, at: int) -> tuple[int, int]:
+    """The number at a place, and the place behind it."""
+    byte = data[at]
+    if byte < 128:
+        return byte, at + 1
+    value, shift = byte & 127, 7
+    while True:
+        at += 1
+        byte = data[at]
+        value |= (byte & 127) << shift
+        if byte < 128:
+            return value, at + 1
+        shift += 7
