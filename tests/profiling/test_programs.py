@@ -84,6 +84,21 @@ def test_transforms_without_a_name_propagate_and_loops_only_start_others():
     assert found["copy.1"] == {"rotate": 1.0}  # what the compiler adds to a loop is the loop's
 
 
+def test_what_has_no_name_goes_by_what_uses_it():
+    found = operations(
+        computation(
+            1,
+            instruction(1, "broadcast.1", "broadcast", names="jit(f)/while"),
+            instruction(2, "copy.2", "copy", operands=(1,)),
+            instruction(3, "tuple.3", "tuple", operands=(2,)),
+            instruction(4, "while.4", "while", names="jit(f)/rotate/while", operands=(3,)),
+            instruction(5, "copy.5", "copy", operands=(4,)),
+        )
+    )
+    assert found["copy.2"] == found["broadcast.1"] == {"rotate": 1.0}
+    assert found["copy.5"] == {"other": 1.0}
+
+
 def test_what_has_no_name_is_the_solvers_in_programs_without_a_model():
     add = instruction(1, "add", "add", names="jit(dot)/add")
     assert operations(computation(1, add))["add"] == {"solve": 1.0}

@@ -111,13 +111,15 @@ def _operations(module: memoryview) -> dict[str, Shares]:
         (number,) = one.get(_COMPUTATION_ID, [0])
         computations[number] = dict(map(_instruction, one.get(_INSTRUCTIONS, ())))
     words = {one.word for computation in computations.values() for one in computation.values()}
-    usual = "other" if words & MODEL else "solve"  # what computes nothing of the model is a solver's
+    models = bool(words & MODEL)
+    usual = "other" if models else "solve"  # what computes nothing of the model is a solver's
     inherited = _inherited(computations)
-    return {
-        one.name: _shares(one, computations, inherited.get(number) or usual)
-        for number, computation in computations.items()
-        for one in computation.values()
-    }
+    found = {}
+    for number, computation in computations.items():
+        served = _served(computation) if models else {}
+        for key, one in computation.items():
+            found[one.name] = _shares(one, computations, served.get(key) or inherited.get(number) or usual)
+    return found
 
 
 def _instruction(data: memoryview) -> tuple[int, _Instruction]:
@@ -148,6 +150,15 @@ def _inherited(computations: _Computations) -> dict[int, str]:
             for one in computation.values():
                 for called in one.called:
                     found[called] = one.word or found.get(number, "")
+    return found
+
+
+def _served(computation: dict[int, _Instruction]) -> dict[int, str]:
+    """The word of what uses an operation: of the zeros that a loop starts from, and of copies, the compiler's own."""
+    found = {number: one.word for number, one in computation.items()}
+    for number in reversed(computation):  # users come after what they use
+        for operand in computation[number].operands:
+            found[operand] = found.get(operand) or found[number]
     return found
 
 
