@@ -27,7 +27,15 @@ if TYPE_CHECKING:
 
 
 class Stopped(Exception):  # noqa: N818
-    """A signal asked the run to end while its confidence was found out."""
+    """A signal asked the run to end while its confidence was found out.
+
+    Attributes:
+        signal: its number.
+    """
+
+    def __init__(self, signal: int) -> None:
+        super().__init__()
+        self.signal = signal
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -149,7 +157,7 @@ def _halves(prepared: Prepared, asked: Interruption) -> list[Experiment]:
                 model = progress.model
                 display.update(progress.step)
                 if asked.signal:
-                    raise Stopped
+                    raise Stopped(asked.signal)
         results.append(model)
     return results
 
@@ -178,7 +186,7 @@ def _deviations(
         for found in deviation_map(problem, model, feed, where=where, kind=kind, within=plane, effort=effort):
             display.update(found.done)
             if asked.signal:
-                raise Stopped
+                raise Stopped(asked.signal)
             cut, settled = found.deviation, of_mean.settled and found.settled
     return Deviations(
         kind=kind,

@@ -22,6 +22,7 @@ from jaxtyping import Array, Complex, Float, Int
 
 from adorym._core import SamplingError
 from adorym._core.fourier import smooth_size
+from adorym._core.words import scope
 from adorym.detectors import AbstractDetector
 from adorym.geometry import Geometry
 from adorym.objects import AbstractObject, Slabs
@@ -70,15 +71,19 @@ class Experiment(eqx.Module):
 
     def predict_view(self, view: Int[Array, ""], frames: Int[Array, "frame"]) -> Float[Array, "frame y x"]:
         """Expected counts of some frames of one view."""
-        slabs = self.object.slabs(self.geometry.view(view))
-        parts, transmit = self._parts(slabs), transmission
-        together = self._together(slabs, view, frames)
-        if together < frames.shape[0]:  # every frame needs the same transmissions: compute them once
-            parts, transmit = (transmission(*parts),), _itself
+        with scope("transmit"):
+            slabs = self.object.slabs(self.geometry.view(view))
+            parts, transmit = self._parts(slabs), transmission
+            together = self._together(slabs, view, frames)
+            if together < frames.shape[0]:  # every frame needs the same transmissions: compute them once
+                parts, transmit = (transmission(*parts),), _itself
 
         def some(frames: Int[Array, "some"]) -> Float[Array, "some y x"]:
             wave = self._behind(slabs, parts, transmit, view=view, frames=frames)
-            return self.detector.record(self.transport.carry(wave, slabs.last, frames))
+            with scope("propagate"):
+                wave = self.transport.carry(wave, slabs.last, frames)
+            with scope("detect"):
+                return self.detector.record(wave)
 
         if together >= frames.shape[0]:
             return some(frames)
@@ -130,8 +135,9 @@ class Experiment(eqx.Module):
         view: Int[Array, ""],
         frames: Int[Array, "frame"],
     ) -> Wave:
-        incident, window = self._incident(slabs, view, frames)
-        step = self._free_space(slabs.spacing, incident.dtype)
+        with scope("propagate"):
+            incident, window = self._incident(slabs, view, frames)
+            step = self._free_space(slabs.spacing, incident.dtype)
         field = multislice(
             incident, parts, step=step, transmit=lambda *slab: window(transmit(*slab)), backward=self.backward
         )

@@ -236,7 +236,8 @@ def iterate(task: Task, start: Snapshot | None = None) -> Iterator[Progress]:
             if solver.finished(state):
                 break
             moment = Moment(step, steps, task.seed)
-            moved, state, info = solver.step(problem, level.model, state, feed=feed, moment=moment)
+            with jax.profiler.StepTraceAnnotation("step", step_num=done + 1):  # seen by a trace, if there is one
+                moved, state, info = solver.step(problem, level.model, state, feed=feed, moment=moment)
             level, done = level._replace(model=moved), done + 1
             over = step + 1 == steps or solver.finished(state)
             last, most = over and index + 1 == len(legs), level.first + steps + later

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, PyTree
 
+from adorym._core.words import span
 from adorym.data import Feed
 from adorym.problem import Problem
 from adorym.solvers._passes import ensure_finite
@@ -97,7 +98,8 @@ class FirstOrder(AbstractSolver):
     ) -> tuple[PyTree, FirstOrderState, Info]:
         """See `AbstractSolver.step`."""
         params, frozen = problem.split(model)
-        batch = feed.batch(moment.seed, moment.step)
+        with span("read"):
+            batch = feed.batch(moment.seed, moment.step)
         share = max(float(batch.weights.sum()), 1e-12) / feed.total_weight
         value, gradient = problem.value_and_gradient(params, frozen, batch, fraction=share)
         ensure_finite(value, gradient, params=params, batches=(batch,))
