@@ -221,10 +221,7 @@ def ptychography(
     field = _probe_field(dataset, grid)
     pixels = dataset.positions / dataset.pixel
     reach = np.max(np.abs(pixels.reshape(-1, 2)), axis=0)
-    thick = len(np.unique(dataset.angles)) > 1
-    if thick and slices > 1:
-        raise JobError("experiment.slices is for one angle; seen from several an object is a volume: leave it out.")
-    if thick:
+    if _thick(dataset, slices):
         size = object_size or smooth_size(math.ceil(2 * float(reach.max()) + min(frame) / 2))
         material = PARAMETRIZATIONS[parametrization or "delta beta"]((size, size, size), ratio)
         sample, lateral = _volume(dataset, (size, size), slab_voxels, material=material), (size, size)
@@ -242,6 +239,14 @@ def ptychography(
         Grid(grid, dataset.pixel, dataset.wavelength),
         max(0, math.ceil(overhang / 2) + 2),
     )
+
+
+def _thick(dataset: Dataset, slices: int) -> bool:
+    """Whether the object is seen from several angles, and so is a volume; `JobError` where it is to be slices."""
+    several = len(np.unique(dataset.angles)) > 1
+    if several and slices > 1:
+        raise JobError("experiment.slices is for one angle; seen from several an object is a volume: leave it out.")
+    return several
 
 
 def _scanned_transport(dataset: Dataset, frame: tuple[int, int]) -> tuple[tuple[int, int], AbstractTransport]:
