@@ -13,6 +13,7 @@ only share one exit wave: what does not depend on the frame has a frame axis of 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -74,26 +75,33 @@ class Experiment(eqx.Module):
     def predict_view(self, view: Int[Array, ""], frames: Int[Array, "frame"]) -> Float[Array, "frame y x"]:
         """Expected counts of some frames of one view."""
         slabs = self.object.slabs(self.geometry.view(view))
-        parts, transmit = self._parts(slabs), transmission
-        together = self._together(slabs, view, frames)
-        if together < frames.shape[0]:  # every frame needs the same transmissions: compute them once
-            parts, transmit = (transmission(*parts),), _itself
+        together = self._together(slabs, frames.shape[0])
+        few = together < frames.shape[0]  # at a time: what all frames need is then done once, before the first of them
+        scene = self._scene(slabs, few)
 
         def some(frames: Int[Array, "some"]) -> Float[Array, "some y x"]:
-            wave = self._behind(slabs, parts, transmit, view=view, frames=frames)
+            wave = self._behind(scene, view, frames)
             return self.detector.record(self.transport.carry(wave, slabs.last, frames))
 
-        if together >= frames.shape[0]:
+        if not few:
             return some(frames)
-        few = jax.checkpoint(some) if self.together else some
+        each = jax.checkpoint(some) if self.together else some
         whole = frames.shape[0] - frames.shape[0] % together
-        many = jax.lax.map(few, frames[:whole].reshape(-1, together))
+        many = jax.lax.map(each, frames[:whole].reshape(-1, together))
         found = many.reshape(whole, *many.shape[2:])
-        return found if whole == frames.shape[0] else jnp.concatenate([found, few(frames[whole:])])
+        return found if whole == frames.shape[0] else jnp.concatenate([found, each(frames[whole:])])
 
     def exit_wave(self, slabs: Slabs, view: Int[Array, ""], frames: Int[Array, "frame"]) -> Wave:
         """The wave behind the last slab's middle, `(frame or 1, mode, y, x)`."""
-        return self._behind(slabs, self._parts(slabs), transmission, view=view, frames=frames)
+        return self._behind(self._scene(slabs, few=False), view, frames)
+
+    def _scene(self, slabs: Slabs, few: bool) -> _Scene:
+        """What all frames of a view share; with `few` the transmissions, too."""
+        entrance = self._free_space(slabs.first, np.result_type(slabs.phase.dtype, np.complex64))
+        parts, transmit = self._parts(slabs), transmission
+        if few:
+            parts, transmit = (transmission(*parts),), _itself
+        return _Scene(slabs, parts, transmit, self.probe.carried(self.grid.shape, entrance))
 
     def _parts(self, slabs: Slabs) -> tuple[Float[Array, "slab y x"], ...]:
         """ln |t| and arg t of the slabs, with vacuum around them where the probe scans it."""
@@ -103,49 +111,36 @@ class Experiment(eqx.Module):
         margin = ((0, 0), (self.margin, self.margin), (self.margin, self.margin))
         return tuple(jnp.pad(part, margin) for part in both)
 
-    def _together(self, slabs: Slabs, view: Int[Array, ""], frames: Int[Array, "frame"]) -> int:
+    def _together(self, slabs: Slabs, count: int) -> int:
         """How many frames to carry through the slabs at a time.
 
         On a processor with caches as many as stay in them, slab after slab; all together would go through memory at
         each slab, which takes longer.
         """
-        count = frames.shape[0]
         if not self.geometry.scanned:
             return count
         most = min(self.together or count, count)
         if jax.default_backend() != "cpu":
             return most
-        waves = jax.eval_shape(lambda: self._incident(slabs, view, frames)[0])
-        return max(1, min(most, _CACHE * count // (waves.size * waves.dtype.itemsize)))
+        moved = jax.ShapeDtypeStruct((1, 2), self.geometry.positions.dtype)
+        wave = jax.eval_shape(lambda moved: self._scene(slabs, few=False).incident(moved), moved)
+        return max(1, min(most, _CACHE // (wave.size * wave.dtype.itemsize)))
 
-    def _incident(
-        self, slabs: Slabs, view: Int[Array, ""], frames: Int[Array, "frame"]
-    ) -> tuple[Complex[Array, "each mode y x"], Callable[[Array], Array]]:
-        """The wave in the middle of the first slab, and what cuts from a slab what each frame sees."""
-        entrance = self._free_space(slabs.first, np.result_type(slabs.phase.dtype, np.complex64))
+    def _behind(self, scene: _Scene, view: Int[Array, ""], frames: Int[Array, "frame"]) -> Wave:
+        slabs, parts, transmit, incident = scene
         if not self.geometry.scanned:
-            return self.probe.wave(self.grid.shape, None, entrance), lambda slab: _centre(slab, self.grid.shape)
-        ny, nx = (n + 2 * self.margin for n in slabs.phase.shape[1:])
-        placement = self.geometry.frame(view, frames, field=(ny, nx), window=self.grid.shape)
-        return self.probe.wave(self.grid.shape, placement.fraction, entrance), _windows(
-            placement.corner, self.grid.shape
+            field, window = incident(None), lambda slab: _centre(slab, self.grid.shape)
+        else:
+            ny, nx = (n + 2 * self.margin for n in slabs.phase.shape[1:])
+            placement = self.geometry.frame(view, frames, field=(ny, nx), window=self.grid.shape)
+            field, window = incident(placement.fraction), _windows(placement.corner, self.grid.shape)
+            if transmit is _itself and self.backward == "stored":
+                parts, window = (_columns(parts[0], placement.corner, self.grid.shape),), _itself
+        step = self._free_space(slabs.spacing, field.dtype)
+        behind = multislice(
+            field, parts, step=step, transmit=lambda *slab: window(transmit(*slab)), backward=self.backward
         )
-
-    def _behind(
-        self,
-        slabs: Slabs,
-        parts: tuple[Array, ...],
-        transmit: Callable[..., Array],
-        *,
-        view: Int[Array, ""],
-        frames: Int[Array, "frame"],
-    ) -> Wave:
-        incident, window = self._incident(slabs, view, frames)
-        step = self._free_space(slabs.spacing, incident.dtype)
-        field = multislice(
-            incident, parts, step=step, transmit=lambda *slab: window(transmit(*slab)), backward=self.backward
-        )
-        return Wave(field, self.grid.pixel, self.grid.wavelength)
+        return Wave(behind, self.grid.pixel, self.grid.wavelength)
 
     def binned(self, factor: int) -> Experiment:
         """The experiment for pixels larger by a factor, as it predicts the frames of `Dataset.binned`.
@@ -175,6 +170,21 @@ class Experiment(eqx.Module):
         return jnp.asarray(transfer_function(self.grid, distance), dtype)
 
 
+class _Scene(NamedTuple):
+    """What the frames of a view share.
+
+    Attributes:
+        slabs: of the object.
+        parts, transmit: what a slab's transmission is made of, and how.
+        incident: the wave in the middle of the first slab, given how far the probe is moved.
+    """
+
+    slabs: Slabs
+    parts: tuple[Array, ...]
+    transmit: Callable[..., Array]
+    incident: Callable[[Any], Array]
+
+
 def _itself(array: Array) -> Array:
     return array
 
@@ -195,3 +205,19 @@ def _windows(corners: Int[Array, "frame 2"], shape: tuple[int, int]) -> Callable
         return jax.vmap(lambda corner: jax.lax.dynamic_slice(slab, (corner[0], corner[1]), shape))(corners)[:, None]
 
     return cut
+
+
+def _columns(
+    slabs: Complex[Array, "slab Y X"], corners: Int[Array, "frame 2"], shape: tuple[int, int]
+) -> Complex[Array, "slab frame 1 y x"]:
+    """What each frame's probe array covers of all slabs.
+
+    Cut out once for a frame, and frame by frame, so that its gradient is added where it belongs: the gradient of a
+    slab at a time would be a whole slab of zeros with a window in it, for each frame.
+    """
+
+    def column(corner: Int[Array, "2"]) -> Complex[Array, "slab y x"]:
+        return jax.lax.dynamic_slice(slabs, (jnp.zeros_like(corner[0]), *corner), (slabs.shape[0], *shape))
+
+    found = column(corners[0])[None] if corners.shape[0] == 1 else jax.lax.map(column, corners)
+    return jnp.swapaxes(found, 0, 1)[:, :, None]
