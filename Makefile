@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format docs bench bench-paper bench-gpu quality quality-quick quality-oracle lock clean
+.PHONY: help setup demo test lint format docs bench bench-peers bench-paper bench-gpu quality quality-quick quality-oracle lock clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -52,6 +52,20 @@ bench-gpu: $(READY) ## the same on a GPU: installs JAX for it, times the kernels
 	$(BIN)/python -m benchmarks.speed.run gpu $(ARGS)
 	$(BIN)/python -m benchmarks.speed.paper cone --gpu $(ARGS)
 
+PEERS := .venv-peers/bin/python
+PEERS_READY := .venv-peers/.ready
+
+bench-peers: $(READY) $(PEERS_READY) ## the same measurements by other programs, about an hour: docs/speed-peers.md
+	$(BIN)/python -m benchmarks.peers.run $(ARGS)
+
+# torch by itself and first: what asks for it later then takes the build that is there.
+$(PEERS_READY): benchmarks/peers/requirements.txt benchmarks/peers/overrides.txt | $(READY)
+	test -x $(PEERS) || $(PYTHON) -m venv .venv-peers
+	$(PEERS) -m pip install --quiet $$(grep '^torch==' benchmarks/peers/requirements.txt)
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(PEERS) --requirements benchmarks/peers/requirements.txt \
+		--overrides benchmarks/peers/overrides.txt
+	@touch $@
+
 QUALITY := $(BIN)/python -m benchmarks.quality.run
 
 quality: $(READY) ## the defaults against the tables, under 90 minutes on 2 cores: docs/quality.md
@@ -67,4 +81,4 @@ lock: $(READY) ## bring requirements-dev.lock up to date with pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes --no-header pyproject.toml --output-file requirements-dev.lock
 
 clean: ## remove what the other targets made, runs/ excepted
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist site
+	rm -rf .venv .venv-peers .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist site

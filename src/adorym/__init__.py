@@ -19,7 +19,7 @@ _NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "adorym._core": ("AdorymError", "DataError", "JobError", "SamplingError"),
         "adorym.data": ("ArrayFrames", "Dataset", "FrameSource"),
         "adorym.waves": ("Wave",),
-        "adorym.objects": ("Image", "Volume"),
+        "adorym.objects": ("Image", "Slices", "Volume"),
         "adorym.probes": ("Modes", "PlaneWave"),
         "adorym.geometry": ("Geometry",),
         "adorym.detectors": ("AbstractDetector", "Detector"),

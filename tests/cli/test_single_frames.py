@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from adorym.cli._evaluate import _spread
-from adorym.experiment import plan_holography
-from adorym.io import read_image, read_volume, write_dataset
+from adorym.experiment import GaussianProbe, Raster, plan_holography, plan_ptychography
+from adorym.io import read_arrays, read_image, read_volume, write_dataset
 from adorym.simulate import simulate
 
 JOB = """
@@ -49,6 +49,23 @@ def test_one_frame_is_a_measurement(command, tmp_path, technique, solver, epochs
         assert read_image(tmp_path / "run" / "image.zarr").phase.shape == (16, 16)
     else:
         assert read_volume(tmp_path / "run" / "volume.zarr").delta.shape == (16, 16, 16)
+
+
+def test_slices_are_written_one_by_one_and_together(command, tmp_path):
+    plan = plan_ptychography((12, 12), pixel=8e-9, energy=1e3, probe=GaussianProbe(16, 3.0), raster=Raster(6.0))
+    delta = np.zeros((1, 20, 20))
+    delta[0, 6:12, 6:12] = 1e-2
+    write_dataset(tmp_path / "scan.h5", simulate(plan, delta, delta / 10))
+    job = JOB.format(solver="first order", epochs=2).replace("one.h5", "scan.h5")
+    (tmp_path / "job.toml").write_text(job + '[experiment]\nslices = 2\nspacing = "2 um"\n')
+    ended = command("reconstruct", "job.toml", "-o", "run")
+    assert ended.code == 0, ended.err
+    arrays, facts = read_arrays(tmp_path / "run" / "slices.h5")
+    image = read_image(tmp_path / "run" / "image.zarr")
+    assert arrays["phase"].shape == (2, *image.phase.shape)
+    assert facts["spacing"] == pytest.approx(2e-6)
+    np.testing.assert_allclose(arrays["phase"].sum(0), image.phase, atol=1e-5)
+    np.testing.assert_allclose(arrays["amplitude"].prod(0), image.amplitude, rtol=1e-5)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 9), (9, 1), (9, 3)])

@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from adorym._core import DataError, View
+from adorym._core import DataError, SamplingError, View
 from adorym.detectors import Detector
 from adorym.geometry import Geometry
-from adorym.objects import Image, LogAmplitudePhase, Slabs, Volume
+from adorym.objects import FixedRatio, Image, LogAmplitudePhase, Slabs, Slices, Volume
 from adorym.probes import Modes, PlaneWave, add_modes, from_far_field, from_near_field
 from adorym.propagation import propagate
 from adorym.transport import FarField, InFocus, NearField, crop, crop_frequencies
@@ -236,6 +236,30 @@ def test_an_image_is_one_thin_slab_at_the_axis() -> None:
     np.testing.assert_array_equal(slabs.phase, phase[None])
     np.testing.assert_array_equal(slabs.log_amplitude, -phase[None])
     assert slabs.first == slabs.last == 0
+
+
+def test_slices_lie_symmetrically_about_the_axis() -> None:
+    leaves = (jnp.asarray(random_field((3, 4, 5)).real) for _ in range(2))
+    slices = Slices(LogAmplitudePhase(*leaves), spacing=2e-6)
+    slabs = slices.slabs(STILL)
+    assert (slices.count, slabs.first, slabs.last) == (3, -2e-6, 2e-6)
+    np.testing.assert_array_equal(slabs.phase, slices.parametrization.phase)
+    assert slices.typical("phase") == pytest.approx(1 / 3)
+
+
+def test_coarser_slices_are_as_many() -> None:
+    delta = jnp.asarray(random_field((3, 8, 6)).real)
+    coarse = Slices(FixedRatio(delta, jnp.array(0.5)), spacing=1e-6).binned(2)
+    alone = Image(FixedRatio(delta[1], jnp.array(0.5))).binned(2)
+    assert coarse.spacing == 1e-6
+    np.testing.assert_allclose(coarse.parametrization.delta[1], alone.parametrization.delta)
+    np.testing.assert_allclose(coarse.parametrization.ratio, 0.5)
+
+
+@pytest.mark.parametrize("spacing", [0.0, -1e-6, np.inf])
+def test_slices_need_a_spacing(spacing: float) -> None:
+    with pytest.raises(SamplingError, match="spacing"):
+        Slices(LogAmplitudePhase(jnp.zeros((2, 4, 4)), jnp.zeros((2, 4, 4))), spacing)
 
 
 def test_a_slab_has_a_voxel_at_least() -> None:

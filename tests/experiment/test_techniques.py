@@ -24,7 +24,7 @@ from adorym.experiment import (
     ptychography,
     tomography,
 )
-from adorym.objects import Image, Volume
+from adorym.objects import Image, Slices, Volume
 from adorym.physics import depth_of_focus
 from adorym.probes import Modes, PlaneWave
 from adorym.transport import FarField, InFocus, NearField
@@ -96,6 +96,29 @@ def test_one_view_is_an_image_and_several_are_a_volume() -> None:
     assert ptychography(scan(views=3), object_size=20).object.width == 20
     count = thick.geometry.positions.shape[1]
     np.testing.assert_allclose(frames_of(thick, 3, count).sum((2, 3)), 1e6, rtol=1e-9)
+
+
+def test_a_few_slices_are_what_the_slabs_of_a_volume_are() -> None:
+    thin = ptychography(scan(), slices=2, spacing=12 * PIXEL)
+    assert isinstance(thin.object, Slices)
+    leaf = thin.object.parametrization.phase
+    assert leaf.shape == (2, *ptychography(scan()).object.parametrization.phase.shape)
+    height, width = leaf.shape[1:]
+    phases = 0.3 * np.random.default_rng(0).normal(size=leaf.shape)
+    thin = replace(thin, "object.phase", jnp.asarray(phases))
+    deep = np.zeros((24, height, width))
+    deep[5], deep[17] = phases  # anywhere within its slab of 12 planes
+    thick = dataclasses.replace(
+        thin, object=Volume.vacuum(deep.shape, voxel=PIXEL, wavelength=WAVELENGTH, slab_voxels=12)
+    )
+    scale = thick.object.scale
+    thick = dataclasses.replace(thick, object=thick.object.filled(-deep / scale, 0 * deep))
+    np.testing.assert_allclose(frames_of(thin, 1, 9), frames_of(thick, 1, 9), rtol=1e-8, atol=1e-6)
+
+
+def test_slices_are_for_one_view() -> None:
+    with pytest.raises(JobError, match="slices"):
+        ptychography(scan(views=2), slices=2, spacing=1e-6)
 
 
 def test_every_position_lies_on_the_field() -> None:

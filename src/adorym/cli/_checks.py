@@ -60,7 +60,7 @@ def check_model(model: Experiment, source: str) -> None:
     if not geometry.scanned:
         return
     shape = jax.tree.leaves(sample.parametrization)[0].shape
-    field = (shape[2], sample.width) if isinstance(sample, Volume) else shape
+    field = (shape[2], sample.width) if isinstance(sample, Volume) else shape[-2:]
     positions = np.abs(np.asarray(geometry.positions).reshape(-1, 2))
     meets = (positions < (np.array(field) + np.array(model.grid.shape)) / 2).all(axis=1)
     missing = int(np.sum(~meets))

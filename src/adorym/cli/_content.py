@@ -67,8 +67,10 @@ def settings_of(prepared: Prepared, result: Result) -> Settings:
 
 
 def _slab_count(sample: AbstractObject, depth: int) -> int:
-    from adorym.objects import Volume
+    from adorym.objects import Slices, Volume
 
+    if isinstance(sample, Slices):
+        return sample.count
     return -(-depth // sample.slab_voxels) if isinstance(sample, Volume) else 1
 
 

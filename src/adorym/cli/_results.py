@@ -48,7 +48,7 @@ def result_of(model: Experiment, dataset: Dataset) -> Result:
         delta, beta = sample.delta_beta()
         return VolumeResult(delta=delta, beta=beta, voxel=dataset.pixel, energy=dataset.energy, reached=mask)
     slabs = sample.slabs(View(jnp.zeros(()), jnp.zeros(())))
-    phase, amplitude = np.asarray(slabs.phase[0]), np.exp(np.asarray(slabs.log_amplitude[0]))
+    phase, amplitude = np.asarray(slabs.phase.sum(0)), np.exp(np.asarray(slabs.log_amplitude.sum(0)))
     return ImageResult(phase=phase, amplitude=amplitude, pixel=dataset.pixel, energy=dataset.energy, reached=mask)
 
 
@@ -91,6 +91,18 @@ def write_result(run: RunFolder, result: Result) -> None:
         write_volume(run.volume, result)
     else:
         write_image(run.image, result)
+
+
+def write_slices(run: RunFolder, model: Experiment, dataset: Dataset) -> None:
+    """Write `slices.h5` where the object is slices, each by itself; the image is what they do to the beam together."""
+    from adorym.objects import Slices
+
+    sample = model.object
+    if isinstance(sample, Slices):
+        log_amplitude, phase = sample.parametrization.exponent(lambda pixels: pixels, 1.0)
+        arrays = {"phase": np.asarray(phase), "amplitude": np.exp(np.asarray(log_amplitude))}
+        facts = {"spacing": sample.spacing, "pixel": dataset.pixel, "units": "pixel" if dataset.pixel_units else "m"}
+        write_arrays(run.slices, arrays, attributes=facts)
 
 
 def write_probe(run: RunFolder, probe: np.ndarray, dataset: Dataset) -> None:

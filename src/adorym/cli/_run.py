@@ -29,6 +29,7 @@ from adorym.cli._results import (
     write_predicted,
     write_probe,
     write_result,
+    write_slices,
 )
 from adorym.config import Job, dumps, load_job
 from adorym.io import Checkpoint, RunFolder, latest_checkpoint, write_arrays, write_checkpoint
@@ -207,6 +208,7 @@ class _Session:
         summary |= trust.numbers
         shown, probe = predicted_frames(model, dataset, prepared.output.frames), probe_of(model)
         write_result(self.run, result)
+        write_slices(self.run, model, dataset)
         if probe is not None:
             write_probe(self.run, probe, dataset)
         write_predicted(self.run, shown, dataset.mask)

@@ -13,6 +13,7 @@ only share one exit wave: what does not depend on the frame has a frame axis of 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -47,6 +48,8 @@ class Experiment(eqx.Module):
         grid: sampling of the wave at the sample, padding included.
         margin: pixels of vacuum put around the object's field so that every probe position lies on it.
         backward: what the backward pass of the multislice chain keeps, see `adorym.propagation.multislice`.
+        together: frames of a scanned view whose waves there is memory for at a time; those of the others are computed
+            again for the backward pass, at 6 FFTs a slab in place of 4. With 0 there is memory for all.
 
     Example:
         >>> from adorym.experiment import holography, plan_holography
@@ -64,6 +67,7 @@ class Experiment(eqx.Module):
     grid: Grid = eqx.field(static=True)
     margin: int = eqx.field(static=True, default=0)
     backward: Backward = eqx.field(static=True, default="stored")
+    together: int = eqx.field(static=True, default=0)
 
     def predict(self, views: Int[Array, "view"], frames: Int[Array, "view frame"]) -> Float[Array, "view frame y x"]:
         """Expected counts of the given frames of the given views."""
@@ -73,75 +77,78 @@ class Experiment(eqx.Module):
         """Expected counts of some frames of one view."""
         with scope("transmit"):
             slabs = self.object.slabs(self.geometry.view(view))
-            parts, transmit = self._parts(slabs), transmission
-            together = self._together(slabs, view, frames)
-            if together < frames.shape[0]:  # every frame needs the same transmissions: compute them once
-                parts, transmit = (transmission(*parts),), _itself
+            together = self._together(slabs, frames.shape[0])
+            few = together < frames.shape[0]  # at a time: what all frames need is then done once, before the first
+            scene = self._scene(slabs, few)
 
         def some(frames: Int[Array, "some"]) -> Float[Array, "some y x"]:
-            wave = self._behind(slabs, parts, transmit, view=view, frames=frames)
+            wave = self._behind(scene, view, frames)
             with scope("propagate"):
                 wave = self.transport.carry(wave, slabs.last, frames)
             with scope("detect"):
                 return self.detector.record(wave)
 
-        if together >= frames.shape[0]:
+        if not few:
             return some(frames)
-        return jax.lax.map(lambda frame: some(frame[None])[0], frames, batch_size=together)
+        each = jax.checkpoint(some) if self.together else some
+        whole = frames.shape[0] - frames.shape[0] % together
+        many = jax.lax.map(each, frames[:whole].reshape(-1, together))
+        found = many.reshape(whole, *many.shape[2:])
+        return found if whole == frames.shape[0] else jnp.concatenate([found, each(frames[whole:])])
 
     def exit_wave(self, slabs: Slabs, view: Int[Array, ""], frames: Int[Array, "frame"]) -> Wave:
         """The wave behind the last slab's middle, `(frame or 1, mode, y, x)`."""
-        return self._behind(slabs, self._parts(slabs), transmission, view=view, frames=frames)
+        return self._behind(self._scene(slabs, few=False), view, frames)
+
+    def _scene(self, slabs: Slabs, few: bool) -> _Scene:
+        """What all frames of a view share; with `few` the transmissions, too."""
+        entrance = self._free_space(slabs.first, np.result_type(slabs.phase.dtype, np.complex64))
+        parts, transmit = self._parts(slabs), transmission
+        if few:
+            parts, transmit = (transmission(*parts),), _itself
+        with scope("propagate"):
+            incident = self.probe.carried(self.grid.shape, entrance)
+        return _Scene(slabs, parts, transmit, incident)
 
     def _parts(self, slabs: Slabs) -> tuple[Float[Array, "slab y x"], ...]:
-        """ln |t| and arg t of the slabs, as wide as the wave's grid or as all that the probe scans."""
+        """ln |t| and arg t of the slabs, with vacuum around them where the probe scans it."""
         both = slabs.log_amplitude, slabs.phase
         if not self.geometry.scanned:
-            return tuple(_centre(part, self.grid.shape) for part in both)
+            return both
         margin = ((0, 0), (self.margin, self.margin), (self.margin, self.margin))
         return tuple(jnp.pad(part, margin) for part in both)
 
-    def _together(self, slabs: Slabs, view: Int[Array, ""], frames: Int[Array, "frame"]) -> int:
+    def _together(self, slabs: Slabs, count: int) -> int:
         """How many frames to carry through the slabs at a time.
 
         On a processor with caches as many as stay in them, slab after slab; all together would go through memory at
         each slab, which takes longer.
         """
-        count = frames.shape[0]
-        if not self.geometry.scanned or jax.default_backend() != "cpu":
-            return count
-        waves = jax.eval_shape(lambda: self._incident(slabs, view, frames)[0])
-        return max(1, _CACHE * count // (waves.size * waves.dtype.itemsize))
-
-    def _incident(
-        self, slabs: Slabs, view: Int[Array, ""], frames: Int[Array, "frame"]
-    ) -> tuple[Complex[Array, "each mode y x"], Callable[[Array], Array]]:
-        """The wave in the middle of the first slab, and what cuts from a slab what each frame sees."""
-        entrance = self._free_space(slabs.first, np.result_type(slabs.phase.dtype, np.complex64))
         if not self.geometry.scanned:
-            return self.probe.wave(self.grid.shape, None, entrance), _itself
-        ny, nx = (n + 2 * self.margin for n in slabs.phase.shape[1:])
-        placement = self.geometry.frame(view, frames, field=(ny, nx), window=self.grid.shape)
-        return self.probe.wave(self.grid.shape, placement.fraction, entrance), _windows(
-            placement.corner, self.grid.shape
-        )
+            return count
+        most = min(self.together or count, count)
+        if jax.default_backend() != "cpu":
+            return most
+        moved = jax.ShapeDtypeStruct((1, 2), self.geometry.positions.dtype)
+        wave = jax.eval_shape(lambda moved: self._scene(slabs, few=False).incident(moved), moved)
+        return max(1, min(most, _CACHE // (wave.size * wave.dtype.itemsize)))
 
-    def _behind(
-        self,
-        slabs: Slabs,
-        parts: tuple[Array, ...],
-        transmit: Callable[..., Array],
-        *,
-        view: Int[Array, ""],
-        frames: Int[Array, "frame"],
-    ) -> Wave:
+    def _behind(self, scene: _Scene, view: Int[Array, ""], frames: Int[Array, "frame"]) -> Wave:
+        slabs, parts, transmit, incident = scene
         with scope("propagate"):
-            incident, window = self._incident(slabs, view, frames)
-            step = self._free_space(slabs.spacing, incident.dtype)
-        field = multislice(
-            incident, parts, step=step, transmit=lambda *slab: window(transmit(*slab)), backward=self.backward
+            step = self._free_space(slabs.spacing, np.result_type(slabs.phase.dtype, np.complex64))
+            if not self.geometry.scanned:
+                field, window = incident(None), lambda slab: _centre(slab, self.grid.shape)
+            else:
+                ny, nx = (n + 2 * self.margin for n in slabs.phase.shape[1:])
+                placement = self.geometry.frame(view, frames, field=(ny, nx), window=self.grid.shape)
+                field, window = incident(placement.fraction), _windows(placement.corner, self.grid.shape)
+                if transmit is _itself and self.backward == "stored":
+                    parts, window = (_columns(parts[0], placement.corner, self.grid.shape),), _itself
+        behind = multislice(
+            field, parts, step=step, transmit=lambda *slab: window(transmit(*slab)), backward=self.backward
         )
-        return Wave(field, self.grid.pixel, self.grid.wavelength)
+        return Wave(behind, self.grid.pixel, self.grid.wavelength)
 
     def binned(self, factor: int) -> Experiment:
         """The experiment for pixels larger by a factor, as it predicts the frames of `Dataset.binned`.
@@ -164,23 +171,39 @@ class Experiment(eqx.Module):
             Grid((ny, nx), self.grid.pixel * factor, self.grid.wavelength),
             -(-self.margin // factor) + 2 if scanned else 0,
             self.backward,
+            self.together,
         )
 
     def _free_space(self, distance: float, dtype: jnp.dtype) -> Complex[Array, "y x"]:
         return jnp.asarray(transfer_function(self.grid, distance), dtype)
 
 
+class _Scene(NamedTuple):
+    """What the frames of a view share.
+
+    Attributes:
+        slabs: of the object.
+        parts, transmit: what a slab's transmission is made of, and how.
+        incident: the wave in the middle of the first slab, given how far the probe is moved.
+    """
+
+    slabs: Slabs
+    parts: tuple[Array, ...]
+    transmit: Callable[..., Array]
+    incident: Callable[[Any], Array]
+
+
 def _itself(array: Array) -> Array:
     return array
 
 
-def _centre(slabs: Float[Array, "slab y x"], grid: tuple[int, int]) -> Float[Array, "slab gy gx"]:
-    """The slabs in the middle of the wave's grid, vacuum around them; what is wider than the grid is cut."""
-    pads = [(0, 0, 0)]
-    for have, want in zip(slabs.shape[1:], grid, strict=True):
+def _centre(slab: Complex[Array, "y x"], grid: tuple[int, int]) -> Complex[Array, "gy gx"]:
+    """A slab's transmission in the middle of the wave's grid, vacuum around it; what is wider than the grid is cut."""
+    pads = []
+    for have, want in zip(slab.shape, grid, strict=True):
         before = (want - have) // 2  # floor, also of a negative difference: the same centre as `crop`
         pads.append((before, want - have - before, 0))
-    return jax.lax.pad(slabs, jnp.zeros((), slabs.dtype), pads)
+    return jax.lax.pad(slab, jnp.ones((), slab.dtype), pads)
 
 
 def _windows(corners: Int[Array, "frame 2"], shape: tuple[int, int]) -> Callable[[Array], Array]:
@@ -190,3 +213,19 @@ def _windows(corners: Int[Array, "frame 2"], shape: tuple[int, int]) -> Callable
         return jax.vmap(lambda corner: jax.lax.dynamic_slice(slab, (corner[0], corner[1]), shape))(corners)[:, None]
 
     return cut
+
+
+def _columns(
+    slabs: Complex[Array, "slab Y X"], corners: Int[Array, "frame 2"], shape: tuple[int, int]
+) -> Complex[Array, "slab frame 1 y x"]:
+    """What each frame's probe array covers of all slabs.
+
+    Cut out once for a frame, and frame by frame, so that its gradient is added where it belongs: the gradient of a
+    slab at a time would be a whole slab of zeros with a window in it, for each frame.
+    """
+
+    def column(corner: Int[Array, "2"]) -> Complex[Array, "slab y x"]:
+        return jax.lax.dynamic_slice(slabs, (jnp.zeros_like(corner[0]), *corner), (slabs.shape[0], *shape))
+
+    found = column(corners[0])[None] if corners.shape[0] == 1 else jax.lax.map(column, corners)
+    return jnp.swapaxes(found, 0, 1)[:, :, None]

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from adorym._core import JobError
+from adorym._core import JobError, Length
 from adorym._core.fourier import smooth_size
 from adorym._core.trees import replace
 from adorym.data import Dataset
@@ -22,7 +22,7 @@ from adorym.experiment._plan import PlannedFrames
 from adorym.experiment._slabs import unnoticed_slab
 from adorym.experiment._starts import filtered_back_projection
 from adorym.geometry import Geometry
-from adorym.objects import PARAMETRIZATIONS, AbstractParametrization, FixedRatio, Image, Volume
+from adorym.objects import PARAMETRIZATIONS, AbstractParametrization, FixedRatio, Image, Slices, Volume
 from adorym.probes import AbstractProbe, Modes, PlaneWave, add_modes, from_far_field, from_near_field
 from adorym.propagation import spread
 from adorym.transport import AbstractTransport, FarField, InFocus, NearField
@@ -179,6 +179,8 @@ def ptychography(
     parametrization: Parametrization | None = None,
     ratio: float = 0.1,
     object_size: int = 0,
+    slices: int = 1,
+    spacing: Length = 0.0,
 ) -> Experiment:
     """A scanned probe, in the far field or the near field, of a thin image or (over angles) of a thick volume.
 
@@ -190,6 +192,8 @@ def ptychography(
         ratio: β/δ where it is fixed.
         object_size: edge of the volume in voxels; 0 takes what the positions of the probe's centre span, plus half a
             probe on each side.
+        slices: number of thin layers along the beam of an object that is seen from one angle (multislice ptychography).
+        spacing: from one slice to the next; the probe is that in the middle of the stack.
 
     Example:
         >>> from adorym.experiment import GaussianProbe, Raster, plan_ptychography
@@ -199,23 +203,22 @@ def ptychography(
     """
     check_kind(dataset, "ptychography")
     check_sampling(dataset)
-    check_at_least(1, {"modes": modes})
-    check_at_least(0, {"slab_voxels": slab_voxels, "object_size": object_size, "ratio": ratio})
+    check_at_least(1, {"modes": modes, "slices": slices})
+    check_at_least(0, {"slab_voxels": slab_voxels, "object_size": object_size, "ratio": ratio, "spacing": spacing})
     assert dataset.positions is not None
     frame = dataset.frames.shape[2:]
     grid, transport = _scanned_transport(dataset, frame)
     field = _probe_field(dataset, grid)
     pixels = dataset.positions / dataset.pixel
     reach = np.max(np.abs(pixels.reshape(-1, 2)), axis=0)
-    thick = len(np.unique(dataset.angles)) > 1
-    if thick:
+    if _thick(dataset, slices):
         size = object_size or smooth_size(math.ceil(2 * float(reach.max()) + min(frame) / 2))
         material = PARAMETRIZATIONS[parametrization or "delta beta"]((size, size, size), ratio)
-        sample = _volume(dataset, (size, size), slab_voxels, material=material)
-        lateral = (size, size)
+        sample, lateral = _volume(dataset, (size, size), slab_voxels, material=material), (size, size)
     else:
         lateral = (math.ceil(2 * reach[0]) + grid[0] + 4, math.ceil(2 * reach[1]) + grid[1] + 4)
-        sample = Image(PARAMETRIZATIONS[parametrization or "log amplitude and phase"](lateral, ratio))
+        layers = PARAMETRIZATIONS[parametrization or "log amplitude and phase"]
+        sample = Slices(layers((slices, *lateral), ratio), spacing) if slices > 1 else Image(layers(lateral, ratio))
     overhang = max(2 * r + g - n for r, g, n in zip(reach, grid, lateral, strict=True))
     return Experiment(
         sample,
@@ -226,6 +229,14 @@ def ptychography(
         Grid(grid, dataset.pixel, dataset.wavelength),
         max(0, math.ceil(overhang / 2) + 2),
     )
+
+
+def _thick(dataset: Dataset, slices: int) -> bool:
+    """Whether the object is seen from several angles, and so is a volume; `JobError` where it is to be slices."""
+    several = len(np.unique(dataset.angles)) > 1
+    if several and slices > 1:
+        raise JobError("experiment.slices is for one angle; seen from several an object is a volume: leave it out.")
+    return several
 
 
 def _scanned_transport(dataset: Dataset, frame: tuple[int, int]) -> tuple[tuple[int, int], AbstractTransport]:

@@ -27,6 +27,7 @@ _OWNED = (
     "checkpoints",
     "volume.zarr",
     "image.zarr",
+    "slices.h5",
     "probe.h5",
     "predicted.h5",
     "confidence.h5",
@@ -173,6 +174,11 @@ class RunFolder:
     def image(self) -> Path:
         """The reconstructed image, of a run in two dimensions (OME-Zarr)."""
         return self.path / "image.zarr"
+
+    @property
+    def slices(self) -> Path:
+        """Phase and amplitude of every slice `(slice, y, x)`, of multislice ptychography (HDF5)."""
+        return self.path / "slices.h5"
 
     @property
     def probe(self) -> Path:

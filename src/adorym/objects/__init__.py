@@ -3,6 +3,7 @@
 from adorym.objects._objects import AbstractObject as AbstractObject
 from adorym.objects._objects import Image as Image
 from adorym.objects._objects import Slabs as Slabs
+from adorym.objects._objects import Slices as Slices
 from adorym.objects._objects import Volume as Volume
 from adorym.objects._parametrizations import PARAMETRIZATIONS as PARAMETRIZATIONS
 from adorym.objects._parametrizations import AbstractParametrization as AbstractParametrization

@@ -99,6 +99,49 @@ class Image(AbstractObject):
         return Image(self.parametrization.binned(factor, 1.0))
 
 
+class Slices(AbstractObject):
+    """A few thin layers at known places along the beam, the same at every view: multislice ptychography.
+
+    Attributes:
+        parametrization: leaves of shape `(slice, y, x)`, upstream first.
+        spacing: metres from one slice to the next; the stack's middle is at z = 0.
+
+    Example:
+        >>> from adorym._core import View
+        >>> from adorym.objects import LogAmplitudePhase
+        >>> slices = Slices(LogAmplitudePhase(jnp.zeros((2, 4, 5)), jnp.zeros((2, 4, 5))), spacing=1e-5)
+        >>> slices.slabs(View(jnp.array(0.0), jnp.array(0.0))).first
+        -5e-06
+    """
+
+    parametrization: AbstractParametrization
+    spacing: float = eqx.field(static=True)
+
+    def __check_init__(self) -> None:
+        if not (np.isfinite(self.spacing) and self.spacing > 0):
+            raise SamplingError(f"Slices.spacing is {self.spacing:g}: give metres above 0 from one slice to the next.")
+
+    @property
+    def count(self) -> int:
+        """Number of slices."""
+        return jax.tree.leaves(self.parametrization)[0].shape[0]
+
+    def slabs(self, view: View) -> Slabs:
+        """See `AbstractObject.slabs`."""
+        log_amplitude, phase = self.parametrization.exponent(lambda pixels: pixels, 1.0)
+        return Slabs(log_amplitude, phase, self.spacing, 0.0)
+
+    def typical(self, leaf: str) -> float:
+        """One radian, and as much absorption, shared by the slices."""
+        return 1.0 / self.count
+
+    def binned(self, factor: int) -> Slices:
+        """See `AbstractObject.binned`: as many slices, each coarser."""
+        axes = jax.tree.map(lambda leaf: 0 if leaf.ndim else None, self.parametrization)
+        coarser = jax.vmap(lambda one: one.binned(factor, 1.0), in_axes=(axes,), out_axes=axes)
+        return Slices(coarser(self.parametrization), self.spacing)
+
+
 class Volume(AbstractObject):
     """A thick sample: cubic voxels, turned to the view and summed into slabs along the beam.
 

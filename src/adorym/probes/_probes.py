@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Callable
 
 import equinox as eqx
 import jax
@@ -11,8 +12,11 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from adorym._core import DataError, SamplingError
-from adorym._core.fourier import convolve, fft2, ifft2
-from adorym.propagation import shift
+from adorym._core.fourier import fft2, ifft2
+from adorym.propagation import shift, shifted
+
+Carried = Callable[[Float[Array, "frame 2"] | None], Complex[Array, "frame mode y x"]]
+"""From fractions of a pixel, or none, to the incident wave of each frame."""
 
 
 class AbstractProbe(eqx.Module):
@@ -34,6 +38,10 @@ class AbstractProbe(eqx.Module):
             moved: fractions of a pixel by which each frame's probe is displaced; `None`: one wave for all frames.
             entrance: transfer function from z = 0 to the middle of the first slab.
         """
+
+    def carried(self, shape: tuple[int, int], entrance: Complex[Array, "y x"]) -> Carried:
+        """`wave` as a function of how far the probe is moved, with what is the same for all frames done once."""
+        return lambda moved: self.wave(shape, moved, entrance)
 
     def binned(self, factor: int) -> AbstractProbe:
         """The same illumination for pixels larger by a factor; `SamplingError` where that is not defined."""
@@ -102,8 +110,12 @@ class Modes(AbstractProbe):
         self, shape: tuple[int, int], moved: Float[Array, "frame 2"] | None, entrance: Complex[Array, "y x"]
     ) -> Complex[Array, "frame mode y x"]:
         """See `AbstractProbe.wave`."""
-        field = convolve(self.field, entrance)
-        return field[None] if moved is None else shift(field, moved)
+        return self.carried(shape, entrance)(moved)
+
+    def carried(self, shape: tuple[int, int], entrance: Complex[Array, "y x"]) -> Carried:
+        """See `AbstractProbe.carried`: every move is one transform of the same spectrum."""
+        spectrum = fft2(self.field) * entrance
+        return lambda moved: ifft2(spectrum)[None] if moved is None else shifted(spectrum, moved)
 
     def binned(self, factor: int) -> Modes:
         """See `AbstractProbe.binned`: what lies within the smaller band, at the middles of the larger pixels."""

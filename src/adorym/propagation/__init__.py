@@ -6,6 +6,7 @@ from adorym.propagation._free_space import far_field as far_field
 from adorym.propagation._free_space import fresnel_one_step as fresnel_one_step
 from adorym.propagation._free_space import propagate as propagate
 from adorym.propagation._free_space import shift as shift
+from adorym.propagation._free_space import shifted as shifted
 from adorym.propagation._multislice import Backward as Backward
 from adorym.propagation._multislice import multislice as multislice
 from adorym.propagation._sampling import Sampling as Sampling

@@ -104,10 +104,22 @@ def shift(field: Complex[Array, "*batch y x"], pixels: Array) -> Complex[Array, 
         >>> bool(jnp.allclose(shift(field, jnp.array([1.0, 0.0]))[2, 1], 1.0))
         True
     """
-    ny, nx = field.shape[-2:]
-    fy, fx = (jnp.asarray(-2 * math.pi * np.fft.fftfreq(n), pixels.dtype) for n in (ny, nx))
-    extra = (None,) * (field.ndim - 2)
-    phase_y = (pixels[..., 0, None] * fy)[(..., *extra, slice(None), None)]
-    phase_x = (pixels[..., 1, None] * fx)[(..., *extra, None, slice(None))]
-    phase = phase_y + phase_x
-    return ifft2(fft2(field) * jax.lax.complex(jnp.cos(phase), jnp.sin(phase)).astype(field.dtype))
+    return shifted(fft2(field), pixels)
+
+
+def shifted(spectrum: Complex[Array, "*batch y x"], pixels: Array) -> Complex[Array, "..."]:
+    """The field of a spectrum, moved as `shift` moves it; for many shifts of one field.
+
+    Example:
+        >>> field = jnp.zeros((4, 4), complex).at[1, 1].set(1.0)
+        >>> bool(jnp.allclose(shifted(fft2(field), jnp.array([1.0, 0.0]))[2, 1], 1.0))
+        True
+    """
+    extra = (None,) * (spectrum.ndim - 2)
+    ramps = []
+    for axis in range(2):
+        n = spectrum.shape[axis - 2]
+        phase = pixels[..., axis, None] * jnp.asarray(-2 * math.pi * np.fft.fftfreq(n), pixels.dtype)
+        ramps.append(jax.lax.complex(jnp.cos(phase), jnp.sin(phase)).astype(spectrum.dtype))
+    y, x = ramps[0][(..., *extra, slice(None), None)], ramps[1][(..., *extra, None, slice(None))]
+    return ifft2(spectrum * (y * x))

@@ -31,7 +31,7 @@ def reached(experiment: Experiment, *, share: float = 0.1) -> np.ndarray:
     sample = experiment.object
     shape = jax.tree.leaves(sample.parametrization)[0].shape
     thick = isinstance(sample, Volume)
-    field = (shape[2], sample.width) if thick else shape
+    field = (shape[2], sample.width) if thick else shape[-2:]
     lit: np.ndarray = np.ones(field, bool)
     if experiment.geometry.scanned and isinstance(experiment.probe, Modes):
         fluence = _fluence(experiment.probe, experiment.geometry, field)
