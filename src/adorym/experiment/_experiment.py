@@ -46,6 +46,8 @@ class Experiment(eqx.Module):
         grid: sampling of the wave at the sample, padding included.
         margin: pixels of vacuum put around the object's field so that every probe position lies on it.
         backward: what the backward pass of the multislice chain keeps, see `adorym.propagation.multislice`.
+        together: frames of a scanned view whose waves there is memory for at a time; those of the others are computed
+            again for the backward pass, at 6 FFTs a slab in place of 4. With 0 there is memory for all.
 
     Example:
         >>> from adorym.experiment import holography, plan_holography
@@ -63,6 +65,7 @@ class Experiment(eqx.Module):
     grid: Grid = eqx.field(static=True)
     margin: int = eqx.field(static=True, default=0)
     backward: Backward = eqx.field(static=True, default="stored")
+    together: int = eqx.field(static=True, default=0)
 
     def predict(self, views: Int[Array, "view"], frames: Int[Array, "view frame"]) -> Float[Array, "view frame y x"]:
         """Expected counts of the given frames of the given views."""
@@ -82,17 +85,21 @@ class Experiment(eqx.Module):
 
         if together >= frames.shape[0]:
             return some(frames)
-        return jax.lax.map(lambda frame: some(frame[None])[0], frames, batch_size=together)
+        few = jax.checkpoint(some) if self.together else some
+        whole = frames.shape[0] - frames.shape[0] % together
+        many = jax.lax.map(few, frames[:whole].reshape(-1, together))
+        found = many.reshape(whole, *many.shape[2:])
+        return found if whole == frames.shape[0] else jnp.concatenate([found, few(frames[whole:])])
 
     def exit_wave(self, slabs: Slabs, view: Int[Array, ""], frames: Int[Array, "frame"]) -> Wave:
         """The wave behind the last slab's middle, `(frame or 1, mode, y, x)`."""
         return self._behind(slabs, self._parts(slabs), transmission, view=view, frames=frames)
 
     def _parts(self, slabs: Slabs) -> tuple[Float[Array, "slab y x"], ...]:
-        """ln |t| and arg t of the slabs, as wide as the wave's grid or as all that the probe scans."""
+        """ln |t| and arg t of the slabs, with vacuum around them where the probe scans it."""
         both = slabs.log_amplitude, slabs.phase
         if not self.geometry.scanned:
-            return tuple(_centre(part, self.grid.shape) for part in both)
+            return both
         margin = ((0, 0), (self.margin, self.margin), (self.margin, self.margin))
         return tuple(jnp.pad(part, margin) for part in both)
 
@@ -103,10 +110,13 @@ class Experiment(eqx.Module):
         each slab, which takes longer.
         """
         count = frames.shape[0]
-        if not self.geometry.scanned or jax.default_backend() != "cpu":
+        if not self.geometry.scanned:
             return count
+        most = min(self.together or count, count)
+        if jax.default_backend() != "cpu":
+            return most
         waves = jax.eval_shape(lambda: self._incident(slabs, view, frames)[0])
-        return max(1, _CACHE * count // (waves.size * waves.dtype.itemsize))
+        return max(1, min(most, _CACHE * count // (waves.size * waves.dtype.itemsize)))
 
     def _incident(
         self, slabs: Slabs, view: Int[Array, ""], frames: Int[Array, "frame"]
@@ -114,7 +124,7 @@ class Experiment(eqx.Module):
         """The wave in the middle of the first slab, and what cuts from a slab what each frame sees."""
         entrance = self._free_space(slabs.first, np.result_type(slabs.phase.dtype, np.complex64))
         if not self.geometry.scanned:
-            return self.probe.wave(self.grid.shape, None, entrance), _itself
+            return self.probe.wave(self.grid.shape, None, entrance), lambda slab: _centre(slab, self.grid.shape)
         ny, nx = (n + 2 * self.margin for n in slabs.phase.shape[1:])
         placement = self.geometry.frame(view, frames, field=(ny, nx), window=self.grid.shape)
         return self.probe.wave(self.grid.shape, placement.fraction, entrance), _windows(
@@ -158,6 +168,7 @@ class Experiment(eqx.Module):
             Grid((ny, nx), self.grid.pixel * factor, self.grid.wavelength),
             -(-self.margin // factor) + 2 if scanned else 0,
             self.backward,
+            self.together,
         )
 
     def _free_space(self, distance: float, dtype: jnp.dtype) -> Complex[Array, "y x"]:
@@ -168,13 +179,13 @@ def _itself(array: Array) -> Array:
     return array
 
 
-def _centre(slabs: Float[Array, "slab y x"], grid: tuple[int, int]) -> Float[Array, "slab gy gx"]:
-    """The slabs in the middle of the wave's grid, vacuum around them; what is wider than the grid is cut."""
-    pads = [(0, 0, 0)]
-    for have, want in zip(slabs.shape[1:], grid, strict=True):
+def _centre(slab: Complex[Array, "y x"], grid: tuple[int, int]) -> Complex[Array, "gy gx"]:
+    """A slab's transmission in the middle of the wave's grid, vacuum around it; what is wider than the grid is cut."""
+    pads = []
+    for have, want in zip(slab.shape, grid, strict=True):
         before = (want - have) // 2  # floor, also of a negative difference: the same centre as `crop`
         pads.append((before, want - have - before, 0))
-    return jax.lax.pad(slabs, jnp.zeros((), slabs.dtype), pads)
+    return jax.lax.pad(slab, jnp.ones((), slab.dtype), pads)
 
 
 def _windows(corners: Int[Array, "frame 2"], shape: tuple[int, int]) -> Callable[[Array], Array]:
