@@ -18,6 +18,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 from adorym._core import Batch
+from adorym._core.allocator import return_freed_memory
 from adorym._core.trees import array_paths, replace, resolve, selection
 from adorym._core.words import scope
 from adorym.constraints import AbstractConstraint
@@ -113,8 +114,9 @@ class Problem(eqx.Module):
                 return one[0].lower(*one[1], **one[2]).compile()
 
         with ThreadPoolExecutor(len(kernels)) as pool:
-            compiled = pool.map(compiled_kernel, kernels)
-            return dict(zip(("gradient", "product", "fit"), map(_scratch, compiled), strict=True))
+            taken = [_scratch(kernel) for kernel in pool.map(compiled_kernel, kernels)]
+        return_freed_memory()
+        return dict(zip(("gradient", "product", "fit"), taken, strict=True))
 
     def penalty(self, params: PyTree, frozen: PyTree) -> Float[Array, ""]:
         """Sum of the regularisers."""

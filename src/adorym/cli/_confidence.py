@@ -144,7 +144,7 @@ def _halves(prepared: Prepared, asked: Interruption) -> list[Experiment]:
     whole, known = prepared.task, registries()
     results = []
     for number, half in enumerate(half_sets(whole.dataset, whole.held_out), start=1):
-        task = task_of(prepared.job, known, half)
+        task = dataclasses.replace(task_of(prepared.job, known, half), cache=whole.cache)
         model = task.model
         display = progress_display(
             sum(leg.steps for leg in task.legs()),
@@ -214,8 +214,11 @@ def _feed(prepared: Prepared) -> Feed:
     from adorym.solvers import GaussNewton
 
     task = prepared.task
-    views, frames = batch_sizes(task.dataset, GaussNewton())
-    return Feed(task.dataset, views_per_batch=views, frames_per_batch=frames, held_out=task.held_out)
+    solver = next((one.solver for one in task.stages if one.solver.sweeps), None)
+    sizes = (solver.views_per_batch, solver.frames_per_batch) if solver else batch_sizes(task.dataset, GaussNewton())
+    return Feed(
+        task.dataset, views_per_batch=sizes[0], frames_per_batch=sizes[1], held_out=task.held_out, memory=task.cache
+    )
 
 
 def _deviating_leaf(model: Experiment, free: tuple[str, ...]) -> tuple[str, float]:

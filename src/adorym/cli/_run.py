@@ -64,6 +64,7 @@ def start_run(job: Job, folder: Path, *, overwrite: bool = False, profile: bool 
     with prepared_jax(*hardware(job)) as devices, profiler(folder / "profile", wanted=profile) as watch:
         checked(job)
         prepared = prepare(job, devices, advance=simulation_progress(), measure=watch.measured(measurement))
+        prepared.allotment.check(prepared.task, prepared.job)
         check_confidence(prepared)
         with RunFolder.create(folder, dumps(prepared.job), replace=overwrite) as run:
             return _Session(run, prepared, None, watch=watch).go()
@@ -176,7 +177,11 @@ class _Session:
 
         late = time.monotonic() - self.saved >= self.prepared.output.checkpoint_seconds
         if late or stopping or progress.over:
-            header = {"seconds": self.seconds, "peak_memory": max(self.peak_before, peak_memory())}
+            header = {
+                "seconds": self.seconds,
+                "peak_memory": max(self.peak_before, peak_memory()),
+                "memory": self.prepared.memory,
+            }
             taken = snapshot(progress)
             write_checkpoint(self.run.checkpoints, taken.step, taken.arrays, header=header)
             self.saved = time.monotonic()
@@ -234,6 +239,7 @@ class _Session:
             **({} if found is None else {**found.numbers(), "fourier_correlation": found.curve()}),
             "seconds": self.seconds,
             "peak_memory": max(self.peak_before, peak_memory()),
+            "memory": self.prepared.memory,
             "steps": max(done, default=0),
             "seed": job.seed,
             "precision": job.precision,

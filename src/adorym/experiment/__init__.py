@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from adorym.experiment._chain_size import ChainSize as ChainSize
 from adorym.experiment._demands import check_kind as check_kind
 from adorym.experiment._demands import check_sampling as check_sampling
 from adorym.experiment._experiment import Experiment as Experiment

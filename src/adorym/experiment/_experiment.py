@@ -129,9 +129,13 @@ class Experiment(eqx.Module):
         most = min(self.together or count, count)
         if jax.default_backend() != "cpu":
             return most
-        moved = jax.ShapeDtypeStruct((1, 2), self.geometry.positions.dtype)
-        wave = jax.eval_shape(lambda moved: self._scene(slabs, few=False).incident(moved), moved)
+        wave = jax.eval_shape(self._one_wave, slabs)
         return max(1, min(most, _CACHE // (wave.size * wave.dtype.itemsize)))
+
+    def _one_wave(self, slabs: Slabs) -> Complex[Array, "1 mode y x"]:
+        """Of one frame, in the middle of the first slab, with the probe where its own array has it."""
+        moved = jnp.zeros((1, 2), slabs.phase.dtype) if self.geometry.scanned else None
+        return self._scene(slabs, few=False).incident(moved)
 
     def _behind(self, scene: _Scene, view: Int[Array, ""], frames: Int[Array, "frame"]) -> Wave:
         slabs, parts, transmit, incident = scene

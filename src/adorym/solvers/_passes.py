@@ -25,6 +25,8 @@ _NO_CURVATURE = 1e-30  # that of a leaf on which the objective does not depend; 
 def summed(kernel: Callable[[Batch], PyTree], feed: Feed) -> PyTree:
     """Sum of a kernel over the batches of a pass over all data, which are read one after the other.
 
+    One batch is at work and one waits for it; more would only take memory.
+
     Example:
         >>> import dataclasses
         >>> import numpy as np
@@ -39,7 +41,8 @@ def summed(kernel: Callable[[Batch], PyTree], feed: Feed) -> PyTree:
     total: PyTree = None
     for batch in served(feed.sweep()):
         part = kernel(batch)
-        total = part if total is None else plus(total, part)
+        before, total = total, part if total is None else plus(total, part)
+        jax.block_until_ready(before)
     return total
 
 
