@@ -32,7 +32,8 @@ both, and takes the frames in batches of 10; the default job of adorym decides b
 ‖x − t‖ / ‖t‖ of the slices' complex transmissions between the outermost positions, once a factor, a phase ramp and a
 shift of every slice are removed. It is measured afterwards, for all by the same function, on objects that were kept on
 the way; the time for keeping them is not counted. Time counts since the command was given: start, imports and
-compilation are part of it, and nobody finds anything compiled.
+compilation are part of it, and nobody finds anything compiled. Everybody's memory comes in large pages, which the
+adorym command asks for by itself.
 """
 
 MARKS = {True: "met", False: "**not met**", None: "*not measured*"}

@@ -112,7 +112,7 @@ def parsed(lines: list[str], how: str = "finished") -> Ended:
 
 
 def environment(program: Program, threads: int) -> dict[str, str]:
-    """Two threads for everybody, nothing compiled before, and the drivers' own modules."""
+    """Two threads for everybody, large pages as the adorym command asks for them, nothing compiled before."""
     paths = [DRIVERS, ROOT / "src" if program.own else DRIVERS / "standins"]
     return {
         **os.environ,
@@ -121,6 +121,7 @@ def environment(program: Program, threads: int) -> dict[str, str]:
         "OMP_NUM_THREADS": str(threads),
         "MKL_NUM_THREADS": str(threads),
         "JAX_ENABLE_COMPILATION_CACHE": "false",
+        "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
         "JAX_PLATFORMS": "cpu",
         "CUDA_VISIBLE_DEVICES": "",
         "MPLBACKEND": "agg",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import equinox as eqx
@@ -11,10 +12,13 @@ import numpy as np
 import pytest
 from tests.solvers.problems import equations, feed_for, linear, scan
 
+from adorym._core import DataError
 from adorym._core.trees import replace
-from adorym.data import Feed
-from adorym.likelihoods import Gaussian
+from adorym.data import ArrayFrames, Feed
+from adorym.experiment import holography, plan_holography
+from adorym.likelihoods import Gaussian, Poisson
 from adorym.problem import Problem
+from adorym.simulate import simulate
 from adorym.solvers import FirstOrder, Moment
 
 
@@ -134,3 +138,20 @@ def test_a_first_batch_of_frames_that_are_kept_back_is_passed_over() -> None:
         solver = FirstOrder(views_per_batch=1, frames_per_batch=2)
         state = solver.init(Problem(Gaussian(0.3), free=("x",)), model, feed, seed=0)
         assert all(float(unit) > 0 for unit in state.units)
+
+
+def test_a_step_onto_frames_that_are_no_numbers_says_which() -> None:
+    plan = plan_holography((8, 8), pixel=2e-9, energy=1e3, distances=(1e-7,), views=2, photons=100.0)
+    data = simulate(plan, np.zeros((8, 8, 8)), np.zeros((8, 8, 8)), noise=False)
+    counts = np.stack([data.read(view, np.arange(1)) for view in range(2)])
+    counts[1, 0, 3, 3] = np.nan
+    spoilt = dataclasses.replace(data, frames=ArrayFrames(counts))
+    problem, model, solver = Problem(Poisson(), free=("object",)), holography(data), FirstOrder(1, 1)
+    whole, holed = (Feed(one, views_per_batch=1, frames_per_batch=1) for one in (data, spoilt))
+    state = solver.init(problem, model, whole, seed=0)
+    view = int(holed.batch(0, 0).views[0])
+    bad, good = (step for step in ((0, 1) if view == 1 else (1, 0)))
+    moved, state, _ = solver.step(problem, model, state, feed=holed, moment=Moment(good, 2, 0))
+    assert np.isfinite(moved.object.parametrization.delta).all()
+    with pytest.raises(DataError, match="Frame 0 of view 1"):
+        solver.step(problem, moved, state, feed=holed, moment=Moment(bad, 2, 0))

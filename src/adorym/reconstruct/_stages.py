@@ -55,8 +55,8 @@ class Stage:
 def batch_sizes(dataset: Dataset, solver: AbstractSolver) -> tuple[int, int]:
     """Views and frames of one batch where the solver leaves them open (0).
 
-    Whole views of a full field: two for a step of its own, more where a step sweeps over all data anyway. A share of
-    the frames of a scan.
+    Whole views of a full field, and a share of the frames of a scan: some for a step of its own, more where a step
+    sweeps over all data anyway, since each batch takes its time to be called.
 
     Example:
         >>> from adorym.experiment import plan_holography
@@ -70,7 +70,7 @@ def batch_sizes(dataset: Dataset, solver: AbstractSolver) -> tuple[int, int]:
     if dataset.positions is None:
         wanted = 8 if solver.sweeps else 2
         return views or min(all_views, -(-wanted // devices) * devices), frames or all_frames
-    share = all_frames if all_views > 1 else max(8, all_frames // 12)
+    share = all_frames if all_views > 1 else max(8, all_frames // (4 if solver.sweeps else 12))
     wanted = min(all_frames, 128, share)
     return views or 1, frames or min(all_frames, -(-wanted // devices) * devices)
 

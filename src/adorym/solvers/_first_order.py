@@ -10,17 +10,19 @@ cosine.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Bool, Float, PyTree
 
+from adorym._core import Batch
 from adorym._core.words import span
 from adorym.data import Feed
 from adorym.problem import Problem
+from adorym.sharding import replicate
 from adorym.solvers._passes import ensure_finite
 from adorym.solvers._solver import AbstractSolver, Info, Moment, Work
 from adorym.solvers._vectors import dot, only
@@ -97,28 +99,57 @@ class FirstOrder(AbstractSolver):
         self, problem: Problem, model: PyTree, state: FirstOrderState, *, feed: Feed, moment: Moment
     ) -> tuple[PyTree, FirstOrderState, Info]:
         """See `AbstractSolver.step`."""
-        params, frozen = problem.split(model)
         with span("read"):
             batch = feed.batch(moment.seed, moment.step)
         share = max(float(batch.weights.sum()), 1e-12) / feed.total_weight
-        value, gradient = problem.value_and_gradient(params, frozen, batch, fraction=share)
-        ensure_finite(value, gradient, params=params, batches=(batch,))
         rate = self.rate * 0.5 * (1 + math.cos(math.pi * moment.step / max(moment.steps, 1)))
-        params, state = self._update(problem, params, state, gradient=gradient, rate=jnp.asarray(rate, value.dtype))
-        return eqx.combine(params, frozen), state, Info(float(value) / share, f"rate {rate:.2f}")
+        number = state.units[0].dtype.type
+        found = _stride(
+            replicate(problem), model, state, batch, memory=self.memory, numbers=(number(share), number(rate))
+        )
+        if not bool(found.finite):
+            params, frozen = problem.split(model)
+            value, gradient = problem.value_and_gradient(params, frozen, batch, fraction=share)
+            ensure_finite(value, gradient, params=params, batches=(batch,))
+        return found.model, found.state, Info(float(found.value) / share, f"rate {rate:.2f}")
 
-    @eqx.filter_jit
-    def _update(
-        self, problem: Problem, params: PyTree, state: FirstOrderState, *, gradient: PyTree, rate: Array
-    ) -> tuple[PyTree, FirstOrderState]:
-        leaves, structure = jax.tree.flatten(gradient)
-        # in the leaf's own units its gradient is larger by the unit: Adam's moments then stay clear of underflow
-        scaled = structure.unflatten([unit * leaf for unit, leaf in zip(state.units, leaves, strict=True)])
-        with jax.numpy_dtype_promotion("standard"):  # Adam's bias correction raises a float to an integer power
-            moves, transform = _transform(self.memory).update(scaled, state.transform)
-        units = zip(state.units, jax.tree.leaves(moves), strict=True)
-        steps = structure.unflatten([-rate * unit * move for unit, move in units])
-        return problem.project(optax.apply_updates(params, steps)), FirstOrderState(state.units, transform)
+
+class _Stride(NamedTuple):
+    """Where a step led, the batch's objective before it, and whether that and its gradient are finite."""
+
+    model: PyTree
+    state: FirstOrderState
+    value: Float[Array, ""]
+    finite: Bool[Array, ""]
+
+
+@eqx.filter_jit
+def _stride(
+    problem: Problem, model: PyTree, state: FirstOrderState, batch: Batch, *, memory: float, numbers: tuple[Any, ...]
+) -> _Stride:
+    """A whole step at once, since on small problems every call from Python takes as long as what it computes.
+
+    Args:
+        problem: objective and constraints.
+        model: where to step from.
+        state: the solver's.
+        batch: the data of the step.
+        memory: the solver's.
+        numbers: share of the data that the batch is, and the rate.
+    """
+    share, rate = numbers
+    params, frozen = problem.split(model)
+    value, gradient = problem.value_and_gradient(params, frozen, batch, fraction=share)
+    leaves, structure = jax.tree.flatten(gradient)
+    finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in (value, *leaves)]))
+    # in the leaf's own units its gradient is larger by the unit: Adam's moments then stay clear of underflow
+    scaled = structure.unflatten([unit * leaf for unit, leaf in zip(state.units, leaves, strict=True)])
+    with jax.numpy_dtype_promotion("standard"):  # Adam's bias correction raises a float to an integer power
+        moves, transform = _transform(memory).update(scaled, state.transform)
+    units = zip(state.units, jax.tree.leaves(moves), strict=True)
+    steps = structure.unflatten([-rate * unit * move for unit, move in units])
+    moved = eqx.combine(problem.project(optax.apply_updates(params, steps)), frozen)
+    return _Stride(moved, FirstOrderState(state.units, transform), value, finite)
 
 
 def _transform(memory: float) -> optax.GradientTransformation:
