@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import math
 from collections.abc import Callable
 
 import equinox as eqx
@@ -78,7 +79,7 @@ class PlaneWave(AbstractProbe):
 
     def binned(self, factor: int) -> PlaneWave:
         """See `AbstractProbe.binned`."""
-        return PlaneWave(self.log_photons + 2 * np.log(factor))
+        return PlaneWave(self.log_photons + 2 * math.log(factor))
 
 
 class Modes(AbstractProbe):

@@ -105,7 +105,7 @@ class FirstOrder(AbstractSolver):
         rate = self.rate * 0.5 * (1 + math.cos(math.pi * moment.step / max(moment.steps, 1)))
         number = state.units[0].dtype.type
         found = _stride(
-            replicate(problem), model, state, batch, memory=self.memory, numbers=(number(share), number(rate))
+            replicate(problem), model, state, batch=batch, memory=self.memory, numbers=(number(share), number(rate))
         )
         if not bool(found.finite):
             params, frozen = problem.split(model)
@@ -125,7 +125,7 @@ class _Stride(NamedTuple):
 
 @eqx.filter_jit
 def _stride(
-    problem: Problem, model: PyTree, state: FirstOrderState, batch: Batch, *, memory: float, numbers: tuple[Any, ...]
+    problem: Problem, model: PyTree, state: FirstOrderState, *, batch: Batch, memory: float, numbers: tuple[Any, ...]
 ) -> _Stride:
     """A whole step at once, since on small problems every call from Python takes as long as what it computes.
 
