@@ -6,6 +6,7 @@ import resource
 import shutil
 
 import h5py
+import jax
 import numpy as np
 import pytest
 
@@ -268,11 +269,13 @@ def test_a_run_whose_data_are_gone(command, tmp_path, scan):
 
 @pytest.fixture
 def full_disk():
-    """Files may grow to 30 kB and no further."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    """Files may grow to 30 kB and no further; nothing compiled is kept meanwhile, which would be cut off, too."""
+    limits, least = resource.getrlimit(resource.RLIMIT_FSIZE), jax.config.jax_persistent_cache_min_compile_time_secs  # pyright: ignore
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 1e9)
     resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, limits[1]))
     yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", least)
 
 
 def test_a_full_disk_leaves_no_damaged_data_file(command, tmp_path, full_disk):
