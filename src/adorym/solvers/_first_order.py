@@ -123,7 +123,7 @@ class _Stride(NamedTuple):
 
 @eqx.filter_jit
 def _stride(
-    problem: Problem, model: PyTree, state: FirstOrderState, batch: Batch, *, memory: float, numbers: tuple[Any, ...]
+    problem: Problem, model: PyTree, state: FirstOrderState, *, batch: Batch, memory: float, numbers: tuple[Any, ...]
 ) -> _Stride:
     """A whole step at once, since on small problems every call from Python takes as long as what it computes.
 
