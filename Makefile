@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format docs bench bench-peers quality quality-quick quality-oracle lock clean
+.PHONY: help setup demo test lint format docs bench bench-peers bench-paper bench-gpu quality quality-quick quality-oracle lock clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -41,8 +41,16 @@ format: $(READY) ## put the code into the project's style
 docs: $(READY) ## build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-bench: $(READY) ## time the kernels
-	$(BIN)/python benchmarks/run.py $(ARGS)
+bench: $(READY) ## time the kernels against what no code can avoid, under 15 minutes on 2 cores: docs/speed.md
+	$(BIN)/python -m benchmarks.speed.run $(ARGS)
+
+bench-paper: $(READY) ## the paper's 256³ cone from beginning to end, its ptycho-tomography in part; hours
+	$(BIN)/python -m benchmarks.speed.paper $(ARGS)
+
+bench-gpu: $(READY) ## the same on a GPU: installs JAX for it, times the kernels, reconstructs the cone
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[cuda]'
+	$(BIN)/python -m benchmarks.speed.run gpu $(ARGS)
+	$(BIN)/python -m benchmarks.speed.paper cone --gpu $(ARGS)
 
 PEERS := .venv-peers/bin/python
 PEERS_READY := .venv-peers/.ready

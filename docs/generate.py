@@ -55,7 +55,8 @@ sentence and the exit code 2; Ctrl-C ends with 130 and SIGTERM with 143, a recon
 A RUN folder holds `job.toml` (the resolved job), `metrics.jsonl` (one line per step), `checkpoints/`, `volume.zarr` or
 `image.zarr` (OME-Zarr, with the region that the measurement reached), `probe.h5`, `predicted.h5` (a few measured frames
 and their predictions), `confidence.h5` (how well every view and every detector pixel is explained, and the
-[deviations](confidence.md) that the job asks for), `summary.json` and `report.html`.
+[deviations](confidence.md) that the job asks for), `summary.json` and `report.html`; with `--profile` also `profile/`
+([where the time goes](profile.md)).
 
 What JAX compiles for a job is kept for the next one with arrays of the same shapes, in the user's cache
 (`$XDG_CACHE_HOME/adorym`, or `~/.cache/adorym`; a month at most) or where `JAX_COMPILATION_CACHE_DIR` says.

@@ -63,6 +63,7 @@ _MODULES = (
     "physics",
     "probes",
     "problem",
+    "profiling",
     "propagation",
     "reconstruct",
     "regularizers",

@@ -18,7 +18,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 from adorym._core import Batch
+from adorym._core.allocator import return_freed_memory
 from adorym._core.trees import array_paths, replace, resolve, selection
+from adorym._core.words import scope
 from adorym.constraints import AbstractConstraint
 from adorym.likelihoods import AbstractLikelihood
 from adorym.regularizers import AbstractRegularizer
@@ -112,13 +114,16 @@ class Problem(eqx.Module):
                 return one[0].lower(*one[1], **one[2]).compile()
 
         with ThreadPoolExecutor(len(kernels)) as pool:
-            compiled = pool.map(compiled_kernel, kernels)
-            return dict(zip(("gradient", "product", "fit"), map(_scratch, compiled), strict=True))
+            taken = [_scratch(kernel) for kernel in pool.map(compiled_kernel, kernels)]
+        return_freed_memory()
+        return dict(zip(("gradient", "product", "fit"), taken, strict=True))
 
     def penalty(self, params: PyTree, frozen: PyTree) -> Float[Array, ""]:
         """Sum of the regularisers."""
         model = eqx.combine(params, frozen)
-        return sum((r(*_leaves(model, array_paths(model, r.where))) for r in self.regularizers), start=jnp.zeros(()))
+        with scope("regularise"):
+            parts = (r(*_leaves(model, array_paths(model, r.where))) for r in self.regularizers)
+            return sum(parts, start=jnp.zeros(()))
 
     def sharp(self) -> Problem:
         """The problem with no corner of a regulariser rounded: for values, since a corner has no slope."""
@@ -133,7 +138,8 @@ class Problem(eqx.Module):
             moved = [resolve(vector, path) for path in paths]
             leaves = _leaves(model, paths)
             vectors = tuple(jnp.zeros_like(x) if v is None else v for x, v in zip(leaves, moved, strict=True))
-            total = _added(total, paths, regularizer.curvature(leaves, vectors))
+            with scope("regularise"):
+                total = _added(total, paths, regularizer.curvature(leaves, vectors))
         return total
 
     def penalty_diagonal(self, params: PyTree, frozen: PyTree) -> PyTree:
@@ -142,7 +148,8 @@ class Problem(eqx.Module):
         total = jax.tree.map(jnp.zeros_like, params)
         for regularizer in self.regularizers:
             paths = array_paths(model, regularizer.where)
-            total = _added(total, paths, regularizer.diagonal(_leaves(model, paths)))
+            with scope("regularise"):
+                total = _added(total, paths, regularizer.diagonal(_leaves(model, paths)))
         return total
 
     @property
@@ -184,7 +191,8 @@ class Problem(eqx.Module):
         for constraint in self.constraints:
             leaf = resolve(params, constraint.where)
             if leaf is not None:
-                params = replace(params, constraint.where, constraint(leaf))
+                with scope("regularise"):
+                    params = replace(params, constraint.where, constraint(leaf))
         return params
 
 
@@ -226,7 +234,9 @@ def _per_view(function: Any, model: PyTree, batch: Batch, *, start: PyTree) -> P
     def body(total: PyTree, one: tuple[Array, ...]) -> tuple[PyTree, None]:
         view, frames, weights, counts = one
         part = Batch(view, frames, weights.astype(dtype), mask, counts.astype(dtype))
-        return jax.tree.map(jnp.add, total, function(model, part)), None
+        found = function(model, part)
+        with scope("accumulate"):
+            return jax.tree.map(jnp.add, total, found), None
 
     total, _ = jax.lax.scan(body, start, (batch.views, batch.frames, batch.weights, batch.counts))
     return total
@@ -253,7 +263,8 @@ def _value_and_gradient(
 
         def nll(params: PyTree) -> Array:
             predicted = eqx.combine(params, frozen).predict_view(view.views, view.frames)
-            return _weighted_sum(view, problem.likelihood.nll(predicted, view.counts))
+            with scope("detect"):
+                return _weighted_sum(view, problem.likelihood.nll(predicted, view.counts))
 
         return jax.value_and_grad(nll)(params)
 
@@ -261,8 +272,9 @@ def _value_and_gradient(
     value, gradient = deal_out(lambda both, part: _per_view(one_view, both, part, start=start), split, batch)
     if problem.regularizers:
         penalty, slope = jax.value_and_grad(problem.penalty)(params, frozen)
-        value = value + fraction * penalty
-        gradient = jax.tree.map(lambda g, s: g + fraction * s, gradient, slope)
+        with scope("regularise"):
+            value = value + fraction * penalty
+            gradient = jax.tree.map(lambda g, s: g + fraction * s, gradient, slope)
     return value, gradient
 
 
@@ -273,7 +285,9 @@ def _gauss_newton_product(problem: Problem, split: tuple[PyTree, PyTree], batch:
         predicted, forward = jax.linearize(
             lambda p: eqx.combine(p, frozen).predict_view(view.views, view.frames), params
         )
-        weighted = _weights(view) * problem.likelihood.fisher(predicted) * forward(vector)
+        moved = forward(vector)
+        with scope("detect"):
+            weighted = _weights(view) * problem.likelihood.fisher(predicted) * moved
         return jax.linear_transpose(forward, vector)(weighted)[0]
 
     start = jax.tree.map(jnp.zeros_like, vector)
@@ -284,15 +298,16 @@ def _gauss_newton_product(problem: Problem, split: tuple[PyTree, PyTree], batch:
 def _fit(likelihood: AbstractLikelihood, model: PyTree, batch: Batch) -> Fit:
     def one_view(model: PyTree, view: Batch) -> Fit:
         predicted = model.predict_view(view.views, view.frames)
-        weights = _weights(view)
-        roots = jnp.sqrt(jnp.maximum(predicted, 0)) - jnp.sqrt(jnp.maximum(view.counts, 0))
-        return Fit(
-            _weighted_sum(view, likelihood.nll(predicted, view.counts)),
-            jnp.sum(weights * jnp.square(roots)),
-            jnp.sum(weights * view.counts),
-            jnp.sum(weights * jnp.square(likelihood.residual(predicted, view.counts))),
-            jnp.sum(weights),
-        )
+        with scope("detect"):
+            weights = _weights(view)
+            roots = jnp.sqrt(jnp.maximum(predicted, 0)) - jnp.sqrt(jnp.maximum(view.counts, 0))
+            return Fit(
+                _weighted_sum(view, likelihood.nll(predicted, view.counts)),
+                jnp.sum(weights * jnp.square(roots)),
+                jnp.sum(weights * view.counts),
+                jnp.sum(weights * jnp.square(likelihood.residual(predicted, view.counts))),
+                jnp.sum(weights),
+            )
 
     zero = Fit(*(jnp.zeros(()) for _ in range(5)))
     return deal_out(lambda model, part: _per_view(one_view, model, part, start=zero), model, batch)

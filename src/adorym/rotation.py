@@ -25,6 +25,8 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array, Float
 
+from adorym._core.words import scope
+
 Size = tuple[int, int]
 
 
@@ -60,7 +62,8 @@ def rotate(
     """
     angle, axis_offset = (jnp.asarray(value, volume.dtype) for value in (angle, axis_offset))
     plan = _Plan((volume.shape[0], volume.shape[1]), size, planes, middle)
-    return _rotate.bind(volume, angle, axis_offset, plan=plan, transpose=False)
+    with scope("rotate"):
+        return _rotate.bind(volume, angle, axis_offset, plan=plan, transpose=False)
 
 
 class _Plan(NamedTuple):

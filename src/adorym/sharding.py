@@ -14,6 +14,7 @@ from jax.core import Tracer
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from adorym._core import Batch
+from adorym._core.words import scope
 
 
 def replicate(tree: Any) -> Any:
@@ -66,7 +67,9 @@ def deal_out(function: Callable[[Any, Batch], Any], constants: Any, batch: Batch
     mesh = Mesh(devices, ("device",))
 
     def one(constants: Any, part: Batch) -> Any:
-        return jax.lax.psum(function(constants, part), "device")
+        total = function(constants, part)
+        with scope("accumulate"):
+            return jax.lax.psum(total, "device")
 
     shared = jax.shard_map(
         one, mesh=mesh, in_specs=(PartitionSpec(), specs), out_specs=PartitionSpec(), check_vma=False

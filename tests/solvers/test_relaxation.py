@@ -22,6 +22,7 @@ from adorym.reconstruct import Progress, Stage, Task, iterate, reached, snapshot
 from adorym.regularizers import TotalVariation
 from adorym.simulate import simulate
 from adorym.solvers import LBFGS, FirstOrder, GaussNewton, Relaxation, RelaxationState
+from adorym.solvers._passes import held_out
 
 PHANTOM = cone(size=16, voxel=8e-9, energy=1e3)
 NON_NEGATIVE = (non_negative("object.delta"), non_negative("object.beta"))
@@ -179,3 +180,16 @@ def test_what_is_kept_back_alone_is_swept() -> None:
     np.testing.assert_array_equal(views, [3, 9])
     trained = np.concatenate([batch.views[batch.weights[:, 0] > 0] for batch in feed.sweep()])
     np.testing.assert_array_equal(trained, np.setdiff1d(np.arange(12), [3, 9]))
+
+
+def test_what_another_solver_left_unexplained_is_noise_for_the_first_weight() -> None:
+    """The gradient's variance is the curvature times the reduced χ²; √ of it is what the weight is measured by."""
+    run = task(measured(1e6), TotalVariation())
+    problem, feed = dataclasses.replace(run.problem, free=("object",)), run.feed(0, 1)
+    solver = run.stages[0].solver
+    assert isinstance(solver, Relaxation)
+    after = solver.following(FirstOrder(), ())
+    cold, warm = (float(one.init(problem, run.model, feed, seed=0).weight) for one in (solver, after))
+    chi_squared = held_out(problem, run.model, feed)[1]
+    assert chi_squared > 10  # nothing has been explained yet
+    assert warm == pytest.approx(cold * chi_squared**0.5)

@@ -9,6 +9,7 @@ from adorym._core.errors import SamplingError as SamplingError
 from adorym._core.quantity import Angle as Angle
 from adorym._core.quantity import Energy as Energy
 from adorym._core.quantity import Length as Length
+from adorym._core.quantity import Memory as Memory
 from adorym._core.quantity import Quantity as Quantity
 from adorym._core.quantity import QuantityKind as QuantityKind
 from adorym._core.quantity import expected_quantity as expected_quantity

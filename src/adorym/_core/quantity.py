@@ -1,7 +1,7 @@
-"""Lengths, energies and angles, as people write them ("2 nm", "5 keV", "3 deg") and as the library holds them (SI).
+"""Lengths, energies, angles, memory as people write them ("2 nm", "5 keV", "3 deg", "4 GB"), and in SI and bytes.
 
-A parameter annotated `Length`, `Energy` or `Angle` is a plain float to Python and to the type checker; the mark tells
-a job's reader which units it may be written in. Parameters annotated `float` take bare numbers only.
+A parameter annotated `Length`, `Energy`, `Angle` or `Memory` is a plain float to Python and to the type checker; the
+mark tells a job's reader which units it may be written in. Parameters annotated `float` take bare numbers only.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from adorym._core.errors import JobError
 
-QuantityKind: TypeAlias = Literal["length", "energy", "angle"]
+QuantityKind: TypeAlias = Literal["length", "energy", "angle", "memory"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Quantity:
     """Marks an annotation as a physical quantity.
 
     Args:
-        kind: "length" (metres), "energy" (eV) or "angle" (radians).
+        kind: "length" (metres), "energy" (eV), "angle" (radians) or "memory" (bytes).
 
     Example:
         >>> from typing import Annotated, get_args
@@ -39,6 +39,7 @@ class Quantity:
 Length: TypeAlias = Annotated[float, Quantity("length")]
 Energy: TypeAlias = Annotated[float, Quantity("energy")]
 Angle: TypeAlias = Annotated[float, Quantity("angle")]
+Memory: TypeAlias = Annotated[float, Quantity("memory")]
 
 # Decimals, so that "3 nm" is the float 3e-9 itself and not 3 * 1e-9, which differs from it in the last bit.
 _ANGLES = {"rad": Decimal(1), "mrad": Decimal("1e-3"), "urad": Decimal("1e-6"), "µrad": Decimal("1e-6")}
@@ -54,15 +55,31 @@ _LENGTHS = {
     "pm": Decimal("1e-12"),
 }
 _ENERGIES = {"eV": Decimal(1), "keV": Decimal("1e3"), "MeV": Decimal("1e6")}
+_MEMORIES = {
+    "TB": Decimal(10**12),
+    "GB": Decimal(10**9),
+    "MB": Decimal(10**6),
+    "kB": Decimal(1000),
+    "B": Decimal(1),
+    "TiB": Decimal(2**40),
+    "GiB": Decimal(2**30),
+    "MiB": Decimal(2**20),
+    "KiB": Decimal(2**10),
+}
 _DEGREES = ("deg", "°")
 _UNITS: Mapping[str, Mapping[str, Decimal]] = MappingProxyType(
-    {"length": _LENGTHS, "energy": _ENERGIES, "angle": _ANGLES}
+    {"length": _LENGTHS, "energy": _ENERGIES, "angle": _ANGLES, "memory": _MEMORIES}
 )
-_WRITTEN = {"length": ("m", "mm", "um", "nm", "pm"), "energy": ("MeV", "keV", "eV")}
+_WRITTEN = {
+    "length": ("m", "mm", "um", "nm", "pm"),
+    "energy": ("MeV", "keV", "eV"),
+    "memory": ("TB", "GB", "MB", "kB", "B"),
+}
 _EXPECTED = {
     "length": 'a length such as "2 nm" or a number of metres',
     "energy": 'an energy such as "5 keV" or a number of eV',
     "angle": 'an angle such as "3 deg" or a number of radians',
+    "memory": 'a size such as "4 GB" or a number of bytes',
 }
 _NUMBER_UNIT = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4})?)\s*(\S*)\s*", re.ASCII)
 
@@ -78,10 +95,10 @@ def expected_quantity(kind: QuantityKind) -> str:
 
 
 def parse_quantity(value: str | float | int, kind: QuantityKind) -> float:
-    """A length in metres, an energy in eV or an angle in radians, from text with a unit or from a bare SI number.
+    """Metres, eV, radians or bytes, from text with a unit or from a bare number of them.
 
     Args:
-        value: text such as "2 nm", or a number already in metres, eV or radians.
+        value: text such as "2 nm", or a number already in metres, eV, radians or bytes.
         kind: what the quantity is.
 
     Raises:

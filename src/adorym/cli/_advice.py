@@ -8,6 +8,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from adorym._core import JobError
+from adorym.cli._memory import remedies
 
 if TYPE_CHECKING:
     from adorym.cli._prepare import Prepared
@@ -26,10 +27,11 @@ def advice(prepared: Prepared, facts: dict[str, Any]) -> list[dict[str, str]]:
         prepared: the job.
         facts: its plan in numbers.
     """
-    found = [*_slabs(prepared, facts), *_memory(prepared, facts)]
+    found = [*_slabs(prepared, facts), *_memory(prepared)]
     usual = facts["time"]["usual"]
     if usual is None or usual > _LONG:
-        found += [*_views(prepared, facts), *_binning(prepared, facts), *_precision(prepared, facts)]
+        found += [*_views(prepared, facts), *_binning(prepared, facts)]
+        found += [one for one in _precision(prepared) if one["key"] not in {told["key"] for told in found}]
     output = prepared.output
     if output.half_sets:
         found.append(_one("output.half_sets", "false", "Half sets take about as long again as the run itself."))
@@ -64,24 +66,12 @@ def _slabs(prepared: Prepared, facts: dict[str, Any]) -> list[dict[str, str]]:
     return []
 
 
-def _memory(prepared: Prepared, facts: dict[str, Any]) -> list[dict[str, str]]:
-    """Where there is not enough of it."""
-    memory, legs = facts["memory"], facts["legs"]
-    apart = memory["device"] is not None
-    needed, free = (memory["device"], memory["device_free"]) if apart else (memory["host"], memory["free"])
-    if free is None or needed <= free:
+def _memory(prepared: Prepared) -> list[dict[str, str]]:
+    """Where there is not enough of it, however the work is cut."""
+    if prepared.allotment.fits:
         return []
-    found, short = [], "There is not enough memory"
-    worst = max(legs, key=lambda leg: leg["state_bytes"] + max(leg["kernel_bytes"].values()))
-    at, frames = f"stages.{worst['stage']}", worst["frames_per_batch"]
-    if max(worst["kernel_bytes"].values()) > worst["state_bytes"] and frames > 1:
-        found.append(_one(f"{at}.frames_per_batch", frames // 2, f"{short}, and frames of a batch take most of it."))
-    stage = prepared.job.tables["stages"][worst["stage"]]
-    if "memory" in stage and stage["solver"] == "l-bfgs" and stage["memory"] > 3:
-        found.append(_one(f"{at}.memory", 3, f"{short}: remembering fewer steps keeps less, for a few steps more."))
-    if not apart and facts["devices"] > 1:
-        found.append(_one("devices", 1, f"{short}, and every device holds a copy: one device holds one, more slowly."))
-    return [*found, *_precision(prepared, facts)]
+    short = "There is not enough memory, however the work is cut."
+    return [_one(key, value, f"{short} {why}") for key, value, why in remedies(prepared.task, prepared.job)]
 
 
 def _views(prepared: Prepared, facts: dict[str, Any]) -> list[dict[str, str]]:
@@ -114,7 +104,7 @@ def _binning(prepared: Prepared, facts: dict[str, Any]) -> list[dict[str, str]]:
     return []
 
 
-def _precision(prepared: Prepared, facts: dict[str, Any]) -> list[dict[str, str]]:
+def _precision(prepared: Prepared) -> list[dict[str, str]]:
     if prepared.job.precision == 32:
         return []
     return [_one("precision", 32, "Numbers of 64 bits take twice the memory and about twice the time.")]

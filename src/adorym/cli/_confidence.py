@@ -27,7 +27,15 @@ if TYPE_CHECKING:
 
 
 class Stopped(Exception):  # noqa: N818
-    """A signal asked the run to end while its confidence was found out."""
+    """A signal asked the run to end while its confidence was found out.
+
+    Attributes:
+        signal: its number.
+    """
+
+    def __init__(self, signal: int) -> None:
+        super().__init__()
+        self.signal = signal
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -136,7 +144,7 @@ def _halves(prepared: Prepared, asked: Interruption) -> list[Experiment]:
     whole, known = prepared.task, registries()
     results = []
     for number, half in enumerate(half_sets(whole.dataset, whole.held_out), start=1):
-        task = task_of(prepared.job, known, half)
+        task = dataclasses.replace(task_of(prepared.job, known, half), cache=whole.cache)
         model = task.model
         display = progress_display(
             sum(leg.steps for leg in task.legs()),
@@ -149,7 +157,7 @@ def _halves(prepared: Prepared, asked: Interruption) -> list[Experiment]:
                 model = progress.model
                 display.update(progress.step)
                 if asked.signal:
-                    raise Stopped
+                    raise Stopped(asked.signal)
         results.append(model)
     return results
 
@@ -178,7 +186,7 @@ def _deviations(
         for found in deviation_map(problem, model, feed, where=where, kind=kind, within=plane, effort=effort):
             display.update(found.done)
             if asked.signal:
-                raise Stopped
+                raise Stopped(asked.signal)
             cut, settled = found.deviation, of_mean.settled and found.settled
     return Deviations(
         kind=kind,
@@ -206,8 +214,11 @@ def _feed(prepared: Prepared) -> Feed:
     from adorym.solvers import GaussNewton
 
     task = prepared.task
-    views, frames = batch_sizes(task.dataset, GaussNewton())
-    return Feed(task.dataset, views_per_batch=views, frames_per_batch=frames, held_out=task.held_out)
+    solver = next((one.solver for one in task.stages if one.solver.sweeps), None)
+    sizes = (solver.views_per_batch, solver.frames_per_batch) if solver else batch_sizes(task.dataset, GaussNewton())
+    return Feed(
+        task.dataset, views_per_batch=sizes[0], frames_per_batch=sizes[1], held_out=task.held_out, memory=task.cache
+    )
 
 
 def _deviating_leaf(model: Experiment, free: tuple[str, ...]) -> tuple[str, float]:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from adorym._core import Batch
-from adorym.data import Dataset, Feed
+from adorym._core.ahead import read_ahead
+from adorym.data import Dataset
 
 if TYPE_CHECKING:
     from adorym.experiment import Experiment
@@ -62,6 +63,7 @@ class Evaluator:
         self._everything = {"": used & ~held, "held_out_": used & held}
         self._samples = {name: _spread(frames, share) for name, frames in self._everything.items()}
         self._kept: dict[str, list[Batch]] = {}
+        self._memory = min(_MEMORY, task.cache - task.feed(0).cached_bytes)
         self.residuals: Residuals | None = None
 
     def due(self, step: int) -> bool:
@@ -105,7 +107,7 @@ class Evaluator:
     def kept_bytes(self) -> int:
         """What the frames that are looked at every time take in memory."""
         sizes = (self._bytes(chosen) for chosen in self._samples.values())
-        return sum(size for size in sizes if size <= _MEMORY)
+        return sum(size for size in sizes if size <= self._memory)
 
     def _bytes(self, chosen: np.ndarray) -> int:
         return 4 * int(chosen.sum()) * math.prod(self.task.dataset.frames.shape[2:])
@@ -119,14 +121,7 @@ class Evaluator:
     def _left_by(self, model: Experiment, problem: Problem) -> Residuals:
         from adorym.reconstruct import residuals
 
-        task, solver = self.task, self.task.stages[0].solver
-        feed = Feed(
-            task.dataset,
-            views_per_batch=solver.views_per_batch,
-            frames_per_batch=solver.frames_per_batch,
-            held_out=task.held_out,
-        )
-        return residuals(problem, model, feed)
+        return residuals(problem, model, self.task.feed(0))
 
     def misfit(self, model: Experiment, problem: Problem) -> float:
         """The misfit of a model to all the data that are fitted."""
@@ -136,7 +131,7 @@ class Evaluator:
         chosen = self._everything[name] if whole else self._samples[name]
         if whole and not np.array_equal(chosen, self._samples[name]):
             return self._read(chosen)
-        if self._bytes(chosen) > _MEMORY:
+        if self._bytes(chosen) > self._memory:
             return self._read(chosen)
         if name not in self._kept:
             self._kept[name] = list(self._read(chosen))
@@ -167,8 +162,7 @@ def measures(fit: Iterable[float]) -> dict[str, float]:
 def batches_of(dataset: Dataset, chosen: np.ndarray, sizes: tuple[int, int]) -> Iterator[Batch]:
     """Batches of one shape that hold the chosen frames `(view, frame)` and no others."""
     shape = min(sizes[0], chosen.shape[0]), min(sizes[1], chosen.shape[1])
-    for parts in _groups(chosen, sizes):
-        yield _batch(dataset, parts, shape)
+    yield from read_ahead(lambda parts: _batch(dataset, parts, shape), _groups(chosen, sizes))
 
 
 def _groups(chosen: np.ndarray, sizes: tuple[int, int]) -> Iterator[dict[int, np.ndarray]]:

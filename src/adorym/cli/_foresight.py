@@ -15,7 +15,7 @@ from adorym.cli._evaluate import Evaluator
 from adorym.cli._jax import prepared_jax
 from adorym.cli._measure import planned
 from adorym.cli._measures import agreement, error_of, phase_of
-from adorym.cli._memory import free_memory, held_memory
+from adorym.cli._memory import PROGRAM, device_memory, free_memory, held_memory
 from adorym.cli._prepare import Prepared, prepare
 from adorym.cli._results import forget_peak_memory, peak_memory, result_of
 from adorym.cli._run import hardware
@@ -25,9 +25,6 @@ from adorym.io import ImageResult
 
 if TYPE_CHECKING:
     from adorym.reconstruct import Forecast, LegForecast, Task
-
-_CODE = 160 << 20
-"""What compiled kernels and a few steps leave of themselves, where they could not be tried."""
 
 _REST = 64 << 20
 """What the looks at a run and its results add to what was tried."""
@@ -113,6 +110,10 @@ class Plan:
             "free": _finite(self.free[0]),
             "device": self.forecast.on_device if apart else None,
             "device_free": _finite(self.free[1]) if apart else None,
+            **self.prepared.memory,
+            "budget": _finite(self.prepared.allotment.budget.total),
+            "fits": self.prepared.allotment.fits,
+            "cached": self.prepared.allotment.cached,
         }
 
     def _time(self) -> dict[str, Any]:
@@ -145,18 +146,15 @@ def foresee(job: Job) -> Plan:
 
 def plan_of(prepared: Prepared, *, simulated: bool) -> Plan:
     """What a prepared job takes; JAX is set up."""
-    import jax
-
     from adorym.reconstruct import forecast
 
     task = prepared.task
     forget_peak_memory()
-    held, free = held_memory(), (free_memory(), _device_memory())
-    shared = jax.default_backend() == "cpu"
-    found = forecast(task, room=free[0] if shared else free[1], tell=note)
+    held, free = held_memory(), (free_memory(), device_memory())
+    found = forecast(task, room=prepared.allotment.budget.room if prepared.allotment.fits else 0.0, tell=note)
     evaluator = Evaluator(task, prepared.output.evaluations, None)
     looks = _looks(prepared, evaluator, found)
-    tried = peak_memory() if found.complete else held + found.on_host + _CODE
+    tried = peak_memory() if found.complete else held + found.on_host + PROGRAM - _REST
     cached = max(one.cached for one in found.legs)
     state = max(one.state for one in found.legs) * found.copies
     ends = max(tried + cached, tried - state + 2 * cached)  # the last look reads all frames once more
@@ -200,15 +198,6 @@ def _noise(dataset: Dataset) -> NoiseFrames:
     shape, photons = dataset.frames.shape, dataset.photons or 1.0
     per_frame = dataset.positions is not None or dataset.regime == "far field"
     return NoiseFrames(shape, photons / (shape[2] * shape[3]) if per_frame else photons)
-
-
-def _device_memory() -> float:
-    """Bytes that the first device may still give; infinite if unknown."""
-    import jax
-
-    told = jax.local_devices()[0].memory_stats() or {}
-    limit = told.get("bytes_limit")
-    return math.inf if limit is None else float(limit - told.get("bytes_in_use", 0))
 
 
 def _finite(value: float) -> int | None:

@@ -9,6 +9,7 @@ import platform
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 from adorym._core import JobError
 
@@ -55,7 +56,7 @@ def _keep_compiled() -> None:
         return
     with contextlib.suppress(OSError, RuntimeError):
         home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        folder = home / "adorym" / f"compiled-{_processor()}"
+        folder = home / "adorym" / f"compiled-{_processor()}-{_names()}"
         folder.mkdir(parents=True, exist_ok=True)
         for file in folder.iterdir():
             if time.time() - max(file.stat().st_atime, file.stat().st_mtime) > _MONTH:
@@ -70,6 +71,13 @@ def _processor() -> str:
     with contextlib.suppress(OSError), Path("/proc/cpuinfo").open(encoding="utf-8") as lines:
         told += [next((line for line in lines if line.startswith(("flags", "Features"))), "")]
     return hashlib.sha256("\n".join(told).encode()).hexdigest()[:12]
+
+
+def _names() -> str:
+    """A short name for the words that programs are marked with, which JAX's own key for what it keeps leaves out."""
+    from adorym._core.words import Scope
+
+    return hashlib.sha256(" ".join(get_args(Scope)).encode()).hexdigest()[:6]
 
 
 def _cores() -> int:

@@ -59,7 +59,7 @@ def _rows(plan: Plan) -> dict[str, str]:
         "data": f"{numbers['source']}, {numbers['technique']}: {_count(views, 'view')} of {_count(frames, 'frame')}, "
         f"{y} x {x} pixels",
         "unknowns": f"{numbers['unknowns']:.4g}",
-        "memory": _memory(numbers["memory"]),
+        "memory": "\n".join(_memory(numbers["memory"])),
         "time": "\n".join(_time(numbers["time"])),
         "disk": f"up to {_bytes(numbers['disk'])}",
         **_sample(numbers["sample"]),
@@ -73,12 +73,29 @@ def _rows(plan: Plan) -> dict[str, str]:
     }
 
 
-def _memory(memory: dict[str, Any]) -> str:
+def _memory(memory: dict[str, Any]) -> list[str]:
     parts = [f"{_bytes(memory['host'])} at the peak ({_bytes(memory['free'])} are free now)"]
     if memory["device"] is not None:
         free = "" if memory["device_free"] is None else f" ({_bytes(memory['device_free'])} are free now)"
         parts.append(f"{_bytes(memory['device'])} on the device{free}")
-    return "\n".join(parts)
+    if memory["budget"] is not None:
+        enough = "there is room" if memory["fits"] else "NOT ENOUGH, however the work is cut"
+        parts.append(f"up to {_bytes(memory['budget'])} may be taken: {enough}")
+    together = memory["frames_together"]
+    parts.append(
+        f"waves for the way back: {_KEPT[memory['backward']]}"
+        + (f", of {_count(together, 'frame')} at a time" if together else "")
+    )
+    cached = f"kept in memory ({_bytes(memory['cached'])})"
+    parts.append(f"frames: {cached if memory['cached'] else 'read ahead, anew in every pass'}")
+    return parts
+
+
+_KEPT = {
+    "stored": "all are kept",
+    "segments": "those at the square root of the slabs are kept, the rest computed again",
+    "reversible": "the exit wave is kept, and walked back",
+}
 
 
 def _time(times: dict[str, Any]) -> list[str]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from adorym._core import JobError
 from adorym.cli._checks import check_dataset, check_model
+from adorym.cli._console import note
 from adorym.cli._defaults import filled, guessed_photons
 from adorym.cli._measure import build, check_source, measurement, truth_in, with_format
 from adorym.cli._measures import error_of
+from adorym.cli._memory import Allotment, allotted, rounded
 from adorym.cli._results import result_of
 from adorym.config import Job, Output, Registries, ResolvedJob, entries, registries, resolve
 from adorym.data import Dataset, held_out_frames
@@ -34,12 +37,27 @@ class Prepared:
         task: what it asks for.
         output: what to leave behind.
         truth: the true object, where it is known.
+        allotment: the memory it was cut for, and what it takes of that.
     """
 
     job: ResolvedJob
     task: Task
     output: Output
     truth: Truth | None
+    allotment: Allotment
+
+    @property
+    def memory(self) -> dict[str, Any]:
+        """What was decided of memory, for a checkpoint and for the summary."""
+        model, tables = self.task.model, self.job.tables
+        sizes = [[one.solver.views_per_batch, one.solver.frames_per_batch] for one in self.task.stages]
+        return {
+            "budget": tables["memory"],
+            "backward": model.backward,
+            "frames_together": model.together,
+            "batches": sizes,
+            "frames": "cached" if self.allotment.cached else "streamed",
+        }
 
 
 def checked(job: Job) -> tuple[Job, Registries]:
@@ -82,7 +100,9 @@ def prepare(
     task = task_of(resolved, known, dataset)
     if truth is not None:
         error_of(result_of(task.model, dataset), truth)  # says now, not after the first step, that they do not fit
-    return Prepared(resolved.decided({"devices": devices, **_decisions(task, resolved)}), task, output, truth)
+    task, allotment = allotted(task, resolved, note)
+    decided = {"devices": devices, **_decisions(task, resolved), **_of_memory(task, allotment)}
+    return Prepared(resolved.decided(decided), task, output, truth, allotment)
 
 
 def measurement_truth(output: Output) -> Truth | None:
@@ -113,7 +133,7 @@ def task_of(job: ResolvedJob, known: Registries, dataset: Dataset) -> Task:
 
     (experiment,), (likelihood,) = (entries(job, known, name) for name in ("experiment", "likelihood"))
     (output,) = (entry.build() for entry in entries(job, known, "output"))
-    model = build(experiment, {"dataset": dataset})
+    model = _through_slabs(build(experiment, {"dataset": dataset}), experiment.settings)
     check_model(model, dataset.source)
     parts = {name: entries(job, known, name) for name in ("regularizers", "constraints", "stages")}
     for entry in parts["constraints"]:
@@ -138,6 +158,14 @@ def task_of(job: ResolvedJob, known: Registries, dataset: Dataset) -> Task:
     task = Task(dataset, model, problem, tuple(stages), seed=job.seed, held_out=held_out)
     task.legs()  # says now, before anything is written, which batches cannot be
     return task
+
+
+def _through_slabs(model: Experiment, settings: dict[str, Any]) -> Experiment:
+    """The model with what the job says of the way through the slabs; what it leaves open is as if there was room."""
+    backward, together = ({"backward": "auto", "frames_together": 0} | settings).values()
+    if together < 0:
+        raise JobError(f"experiment.frames_together is {together}: give a number of frames, or 0.")
+    return dataclasses.replace(model, backward="stored" if backward == "auto" else backward, together=together)
 
 
 def _problem(likelihood: Any, regularizers: list[Any], constraints: list[Any]) -> Problem:
@@ -165,6 +193,16 @@ def _check_leaf(model: Experiment, path: str, key: str) -> None:
     if names:
         inner = names[0].removeprefix("parametrization.")
         raise JobError(f'{key}: "{path}" has several parts; name one, such as "{path}.{inner}".')
+
+
+def _of_memory(task: Task, allotment: Allotment) -> dict[str, Any]:
+    """What follows from the memory there is, by the job's keys."""
+    known = math.isfinite(allotment.budget.total)
+    return {
+        **({"memory": rounded(allotment.budget.total)} if known and not allotment.budget.given else {}),
+        "experiment.backward": task.model.backward,
+        "experiment.frames_together": task.model.together,
+    }
 
 
 def _decisions(task: Task, job: ResolvedJob) -> dict[str, Any]:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from adorym.cli._run import Outcome
 
 SUMMARY = "reconstruct what a job describes"
 DESCRIPTION = """\
@@ -14,6 +18,7 @@ EXAMPLES = """\
 examples:
   adorym reconstruct job.toml
   adorym reconstruct job.toml -o runs/thin --set experiment.slab_voxels=64
+  adorym reconstruct job.toml --profile                    where its time goes
   adorym reconstruct job.toml --set stages.0.epochs=50 --set data.energy="5 keV" --overwrite
 """
 
@@ -24,6 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", metavar="RUN", type=Path, help="the RUN folder (runs/NAME-OF-THE-JOB)")
     add_job_arguments(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace a run that is there already")
+    add_profile_argument(parser)
+
+
+def add_profile_argument(parser: argparse.ArgumentParser) -> None:
+    """Asks for a profile."""
+    parser.add_argument("--profile", action="store_true", help="tell where the time goes; traces in RUN/profile")
 
 
 def add_job_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,15 +58,17 @@ def run(arguments: argparse.Namespace) -> int:
 
     job = load_job(arguments.job, sets_of(arguments))
     folder = arguments.output or Path("runs") / arguments.job.stem
-    outcome = start_run(job, folder, overwrite=arguments.overwrite)
-    tell(outcome.summary, folder)
+    outcome = start_run(job, folder, overwrite=arguments.overwrite, profile=arguments.profile)
+    tell(outcome, folder)
     return outcome.code
 
 
-def tell(summary: dict[str, object], folder: Path) -> None:
-    """The result in a few lines; nothing for a run that was stopped."""
+def tell(outcome: Outcome, folder: Path) -> None:
+    """The result in a few lines, except of a run that was stopped; and the profile."""
     from adorym.cli._console import show_table
+    from adorym.cli._profile import show_profile
 
+    summary = outcome.summary
     if summary:
         show_table(
             {
@@ -63,6 +76,8 @@ def tell(summary: dict[str, object], folder: Path) -> None:
                 "report": str(folder / "report.html"),
             }
         )
+    if outcome.profile is not None:
+        show_profile(outcome.profile, folder / "profile")
 
 
 _SHOWN = {

@@ -13,12 +13,16 @@ started with: on the same machine the result is the same, bit for bit, as if it 
 EXAMPLES = """\
 examples:
   adorym resume runs/scan
+  adorym resume runs/scan --profile
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's own arguments."""
+    from adorym.cli._reconstruct import add_profile_argument
+
     parser.add_argument("folder", metavar="RUN", type=Path, help="the RUN folder")
+    add_profile_argument(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -26,6 +30,6 @@ def run(arguments: argparse.Namespace) -> int:
     from adorym.cli._reconstruct import tell
     from adorym.cli._run import resume_run
 
-    outcome = resume_run(arguments.folder)
-    tell(outcome.summary, arguments.folder)
+    outcome = resume_run(arguments.folder, profile=arguments.profile)
+    tell(outcome, arguments.folder)
     return outcome.code

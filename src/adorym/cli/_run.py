@@ -14,8 +14,10 @@ from adorym.cli._content import run_result
 from adorym.cli._evaluate import Evaluator
 from adorym.cli._interrupt import Interruption
 from adorym.cli._jax import prepared_jax
+from adorym.cli._measure import measurement
 from adorym.cli._measures import Agreement, agreement, error_of
 from adorym.cli._prepare import Prepared, checked, prepare
+from adorym.cli._profile import AbstractProfiler, profiler, time_of
 from adorym.cli._progress import simulation_progress
 from adorym.cli._results import (
     environment,
@@ -35,6 +37,7 @@ from adorym.report import ReportContent, RunResult, progress_display, write_repo
 
 if TYPE_CHECKING:
     from adorym.experiment import Experiment
+    from adorym.profiling import Profile
     from adorym.reconstruct import Progress
 
 
@@ -46,25 +49,28 @@ class Outcome:
         code: of the process: 0, or 128 and the number of the signal that stopped it.
         result: what the report shows; `None` where the run was stopped.
         summary: what `summary.json` holds.
+        profile: where the time went, if that was asked for.
     """
 
     code: int
     result: RunResult | None = None
     summary: dict[str, Any] = dataclasses.field(default_factory=dict)
+    profile: Profile | None = None
 
 
-def start_run(job: Job, folder: Path, *, overwrite: bool = False) -> Outcome:
-    """A new run in a folder that is free."""
+def start_run(job: Job, folder: Path, *, overwrite: bool = False, profile: bool = False) -> Outcome:
+    """A new run in a folder that is free; `profile` says where its time goes."""
     RunFolder.check_free(folder, replace=overwrite)
-    with prepared_jax(*hardware(job)) as devices:
+    with prepared_jax(*hardware(job)) as devices, profiler(folder / "profile", wanted=profile) as watch:
         checked(job)
-        prepared = prepare(job, devices, advance=simulation_progress())
+        prepared = prepare(job, devices, advance=simulation_progress(), measure=watch.measured(measurement))
+        prepared.allotment.check(prepared.task, prepared.job)
         check_confidence(prepared)
         with RunFolder.create(folder, dumps(prepared.job), replace=overwrite) as run:
-            return _Session(run, prepared, None).go()
+            return _Session(run, prepared, None, watch=watch).go()
 
 
-def resume_run(folder: Path) -> Outcome:
+def resume_run(folder: Path, *, profile: bool = False) -> Outcome:
     """Go on with a run from its newest checkpoint that is whole, or from the start where there is none."""
     with RunFolder.resume(folder) as run:
         job = load_job(run.job)
@@ -73,9 +79,9 @@ def resume_run(folder: Path) -> Outcome:
             note(sentence)
         where = "from the start" if found.checkpoint is None else f"after step {found.checkpoint.step}"
         note(f"{folder} goes on {where}.")
-        with prepared_jax(*hardware(job)) as devices:
-            prepared = prepare(job, devices, advance=simulation_progress())
-            return _Session(run, prepared, found.checkpoint).go()
+        with prepared_jax(*hardware(job)) as devices, profiler(run.profile, wanted=profile) as watch:
+            prepared = prepare(job, devices, advance=simulation_progress(), measure=watch.measured(measurement))
+            return _Session(run, prepared, found.checkpoint, watch=watch).go()
 
 
 def hardware(job: Job) -> tuple[int, int]:
@@ -87,8 +93,10 @@ def hardware(job: Job) -> tuple[int, int]:
 class _Session:
     """One sitting of a run, from a checkpoint or from the start to the end or to a signal."""
 
-    def __init__(self, run: RunFolder, prepared: Prepared, checkpoint: Checkpoint | None) -> None:
-        self.run, self.prepared, self.checkpoint = run, prepared, checkpoint
+    def __init__(
+        self, run: RunFolder, prepared: Prepared, checkpoint: Checkpoint | None, *, watch: AbstractProfiler
+    ) -> None:
+        self.run, self.prepared, self.checkpoint, self.watch = run, prepared, checkpoint, watch
         header = {} if checkpoint is None else checkpoint.header
         self.seconds_before, self.peak_before = header.get("seconds", 0.0), header.get("peak_memory", 0)
         self.began = self.saved = time.monotonic()
@@ -123,21 +131,26 @@ class _Session:
             start=0 if found is None else found.step,
             at_most=any(isinstance(stage.epochs, str) for stage in task.stages),
         )
-        task.compile_ahead()
+        with self.watch.span("compile"):
+            task.compile_ahead()
         with Interruption() as asked, bar:
             if found is None:
-                self.run.append({"step": 0, "seconds": 0.0, **self.evaluator.look(model, task.problem, whole=False)})
-            for progress in iterate(task, start):
+                with self.watch.span("look"):
+                    look = self.evaluator.look(model, task.problem, whole=False)
+                self.run.append({"step": 0, "seconds": 0.0, **look})
+            for progress in self.watch.steps(iterate(task, start)):
                 model = progress.model
-                bar.update(progress.step, misfit=self._record(progress))
-                self._save(progress, stopping=bool(asked.signal))
+                with self.watch.span("look"):
+                    bar.update(progress.step, misfit=self._record(progress))
+                with self.watch.span("checkpoint"):
+                    self._save(progress, stopping=bool(asked.signal))
                 if asked.signal:
                     break
         return self._stopped(asked.signal) if asked.signal else self._finish(model)
 
     def _stopped(self, signal: int) -> Outcome:
         note(f"Stopped with a checkpoint; go on with: adorym resume {self.run.path}")
-        return Outcome(128 + signal)
+        return Outcome(128 + signal, profile=self.watch.finish())
 
     def _record(self, progress: Progress) -> float | None:
         """One line of `metrics.jsonl`; the misfit where it was measured."""
@@ -164,24 +177,39 @@ class _Session:
 
         late = time.monotonic() - self.saved >= self.prepared.output.checkpoint_seconds
         if late or stopping or progress.over:
-            header = {"seconds": self.seconds, "peak_memory": max(self.peak_before, peak_memory())}
+            header = {
+                "seconds": self.seconds,
+                "peak_memory": max(self.peak_before, peak_memory()),
+                "memory": self.prepared.memory,
+            }
             taken = snapshot(progress)
             write_checkpoint(self.run.checkpoints, taken.step, taken.arrays, header=header)
             self.saved = time.monotonic()
 
     def _finish(self, model: Experiment) -> Outcome:
         """Measures and writes everything that is left behind, the summary last."""
+        try:
+            with self.watch.span("results"):
+                content, summary = self._results(model)
+        except Stopped as stopped:
+            return self._stopped(stopped.signal)
+        profile = self.watch.finish()
+        content = dataclasses.replace(content, time=time_of(self.run))
+        title = self.prepared.output.title or self.run.path.resolve().name
+        write_report(self.run.path, ReportContent(title=title, run=content, provenance=_provenance(summary)))
+        self.run.write_summary(summary)
+        return Outcome(0, content, summary, profile)
+
+    def _results(self, model: Experiment) -> tuple[RunResult, dict[str, Any]]:
+        """Measures and writes the result; what the report and the summary tell of it."""
         prepared, dataset = self.prepared, self.prepared.task.dataset
         result = result_of(model, dataset)
         weight = self._weight()
         found = None if prepared.truth is None else agreement(result, prepared.truth)
         summary = self._summary(model, found)
         with Interruption() as asked:
-            try:
-                left = self.evaluator.unexplained(model, prepared.task.problem)
-                trust = confidence_of(prepared, model, result, left=left, weight=weight, asked=asked)
-            except Stopped:
-                return self._stopped(asked.signal)
+            left = self.evaluator.unexplained(model, prepared.task.problem)
+            trust = confidence_of(prepared, model, result, left=left, weight=weight, asked=asked)
         summary |= trust.numbers
         shown, probe = predicted_frames(model, dataset, prepared.output.frames), probe_of(model)
         write_result(self.run, result)
@@ -195,10 +223,7 @@ class _Session:
             prepared, result, summary,
             found=found, shown=shown, records=records, probe=probe, confidence=trust.shown,
         )  # fmt: skip
-        title = prepared.output.title or self.run.path.resolve().name
-        write_report(self.run.path, ReportContent(title=title, run=content, provenance=_provenance(summary)))
-        self.run.write_summary(summary)
-        return Outcome(0, content, summary)
+        return content, summary
 
     def _summary(self, model: Experiment, found: Agreement | None) -> dict[str, Any]:
         task, job = self.prepared.task, self.prepared.job
@@ -214,6 +239,7 @@ class _Session:
             **({} if found is None else {**found.numbers(), "fourier_correlation": found.curve()}),
             "seconds": self.seconds,
             "peak_memory": max(self.peak_before, peak_memory()),
+            "memory": self.prepared.memory,
             "steps": max(done, default=0),
             "seed": job.seed,
             "precision": job.precision,

@@ -18,6 +18,18 @@ def data(*, file: Path) -> None:
     """
 
 
+def chain(*, backward: Literal["auto", "stored", "segments", "reversible"] = "auto", frames_together: int = 0) -> None:
+    """How waves go through the slabs.
+
+    Args:
+        backward: what the backward pass keeps of the forward one: "stored" the wave at every slab; half as slow again,
+            "segments" those at √S of S slabs, and "reversible" the exit wave alone; "auto" takes the fastest that is
+            accurate and for which there is `memory`.
+        frames_together: frames of a scanned view whose waves there is memory for at a time; those of the others are
+            computed again, half as slow again. With 0 there is memory for all, or "auto" decides it with `backward`.
+    """
+
+
 def stage(
     *,
     free: tuple[str, ...] = ("object",),
@@ -92,6 +104,7 @@ def registries() -> Registries:
         **_simulation_sections(),
         "experiment": Section(
             kinds=EXPERIMENTS,
+            common=chain,
             given=("dataset",),
             about="How the measurement is modelled. Left out, the kind is that of the data.",
         ),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
-from adorym._core import JobError
+from adorym._core import JobError, Memory, parse_quantity
 from adorym.config._job import Job, Tables, set_values
 from adorym.config._schema import Constructor, describe
 from adorym.config._toml import document
@@ -60,7 +61,13 @@ Registries: TypeAlias = Mapping[str, Section]
 
 
 def header(
-    *, version: int, seed: int = 0, precision: Literal[32, 64] = 32, devices: int = 0, folder: Path | None = None
+    *,
+    version: int,
+    seed: int = 0,
+    precision: Literal[32, 64] = 32,
+    devices: int = 0,
+    memory: Literal["auto"] | Memory = "auto",
+    folder: Path | None = None,
 ) -> None:
     """The keys before the first table.
 
@@ -69,6 +76,8 @@ def header(
         seed: the seed of everything random.
         precision: bits of a real number in the computation.
         devices: number of devices that share the work; 0 takes all there are (on a CPU one for each core).
+        memory: the most that the run may take, such as "4 GB": of the device where that has a memory of its own, else
+            of the whole process; "auto" takes what is free, less a tenth.
         folder: what file paths are relative to; the job file's folder if left out.
     """
 
@@ -101,6 +110,12 @@ class ResolvedJob:
     def precision(self) -> int:
         """Bits of a real number in the computation: 32 or 64."""
         return self.tables["precision"]
+
+    @property
+    def memory(self) -> float | None:
+        """The most bytes that a run may take; `None` for what is free."""
+        told = self.tables["memory"]
+        return None if told == "auto" else parse_quantity(told, "memory")
 
     def decided(self, values: Mapping[str, object]) -> ResolvedJob:
         """The job with automatic decisions put in, TOML values by dotted path ("experiment.slab_voxels": 4)."""
@@ -160,8 +175,9 @@ def resolve(job: Job, registries: Registries) -> ResolvedJob:
         for name in first:
             if name not in known:
                 raise JobError(f"{name}: unknown key; {suggest(name, known)}")
-        _check_header(read_fields(heads, first, Place("")))
-        tables = write_fields(heads, {**first, "folder": job.folder})
+        values = read_fields(heads, first, Place(""))
+        _check_header(values)
+        tables = write_fields(heads, {**values, "folder": job.folder})
         for name, section in registries.items():
             if name in job.tables:
                 tables[name] = _resolve_section(job.tables[name], section, name)
@@ -216,6 +232,9 @@ def _check_header(values: Mapping[str, Any]) -> None:
     for name in ("seed", "devices"):
         if values.get(name, 0) < 0:
             raise Place(name).error(f"expected zero or a positive whole number, got {values[name]}")
+    memory = values.get("memory", "auto")
+    if memory != "auto" and not 0 < memory < math.inf:
+        raise Place("memory").error(f'expected "auto" or more than nothing, got {memory:g}')
 
 
 def _resolve_section(value: object, section: Section, name: str) -> object:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from adorym.experiment._chain_size import ChainSize as ChainSize
 from adorym.experiment._demands import check_kind as check_kind
 from adorym.experiment._demands import check_sampling as check_sampling
 from adorym.experiment._experiment import Experiment as Experiment
@@ -14,7 +15,8 @@ from adorym.experiment._plan import Raster as Raster
 from adorym.experiment._plan import plan_holography as plan_holography
 from adorym.experiment._plan import plan_ptychography as plan_ptychography
 from adorym.experiment._plan import plan_tomography as plan_tomography
-from adorym.experiment._techniques import automatic_slab as automatic_slab
+from adorym.experiment._slabs import automatic_slab as automatic_slab
+from adorym.experiment._slabs import unnoticed_slab as unnoticed_slab
 from adorym.experiment._techniques import cdi as cdi
 from adorym.experiment._techniques import holography as holography
 from adorym.experiment._techniques import ptychography as ptychography

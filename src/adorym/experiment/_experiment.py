@@ -23,6 +23,7 @@ from jaxtyping import Array, Complex, Float, Int
 
 from adorym._core import SamplingError
 from adorym._core.fourier import smooth_size
+from adorym._core.words import scope
 from adorym.detectors import AbstractDetector
 from adorym.geometry import Geometry
 from adorym.objects import AbstractObject, Slabs
@@ -74,14 +75,18 @@ class Experiment(eqx.Module):
 
     def predict_view(self, view: Int[Array, ""], frames: Int[Array, "frame"]) -> Float[Array, "frame y x"]:
         """Expected counts of some frames of one view."""
-        slabs = self.object.slabs(self.geometry.view(view))
-        together = self._together(slabs, frames.shape[0])
-        few = together < frames.shape[0]  # at a time: what all frames need is then done once, before the first of them
-        scene = self._scene(slabs, few)
+        with scope("transmit"):
+            slabs = self.object.slabs(self.geometry.view(view))
+            together = self._together(slabs, frames.shape[0])
+            few = together < frames.shape[0]  # at a time: what all frames need is then done once, before the first
+            scene = self._scene(slabs, few)
 
         def some(frames: Int[Array, "some"]) -> Float[Array, "some y x"]:
             wave = self._behind(scene, view, frames)
-            return self.detector.record(self.transport.carry(wave, slabs.last, frames))
+            with scope("propagate"):
+                wave = self.transport.carry(wave, slabs.last, frames)
+            with scope("detect"):
+                return self.detector.record(wave)
 
         if not few:
             return some(frames)
@@ -101,7 +106,9 @@ class Experiment(eqx.Module):
         parts, transmit = self._parts(slabs), transmission
         if few:
             parts, transmit = (transmission(*parts),), _itself
-        return _Scene(slabs, parts, transmit, self.probe.carried(self.grid.shape, entrance))
+        with scope("propagate"):
+            incident = self.probe.carried(self.grid.shape, entrance)
+        return _Scene(slabs, parts, transmit, incident)
 
     def _parts(self, slabs: Slabs) -> tuple[Float[Array, "slab y x"], ...]:
         """ln |t| and arg t of the slabs, with vacuum around them where the probe scans it."""
@@ -122,21 +129,26 @@ class Experiment(eqx.Module):
         most = min(self.together or count, count)
         if jax.default_backend() != "cpu":
             return most
-        moved = jax.ShapeDtypeStruct((1, 2), self.geometry.positions.dtype)
-        wave = jax.eval_shape(lambda moved: self._scene(slabs, few=False).incident(moved), moved)
+        wave = jax.eval_shape(self._one_wave, slabs)
         return max(1, min(most, _CACHE // (wave.size * wave.dtype.itemsize)))
+
+    def _one_wave(self, slabs: Slabs) -> Complex[Array, "1 mode y x"]:
+        """Of one frame, in the middle of the first slab, with the probe where its own array has it."""
+        moved = jnp.zeros((1, 2), slabs.phase.dtype) if self.geometry.scanned else None
+        return self._scene(slabs, few=False).incident(moved)
 
     def _behind(self, scene: _Scene, view: Int[Array, ""], frames: Int[Array, "frame"]) -> Wave:
         slabs, parts, transmit, incident = scene
-        if not self.geometry.scanned:
-            field, window = incident(None), lambda slab: _centre(slab, self.grid.shape)
-        else:
-            ny, nx = (n + 2 * self.margin for n in slabs.phase.shape[1:])
-            placement = self.geometry.frame(view, frames, field=(ny, nx), window=self.grid.shape)
-            field, window = incident(placement.fraction), _windows(placement.corner, self.grid.shape)
-            if transmit is _itself and self.backward == "stored":
-                parts, window = (_columns(parts[0], placement.corner, self.grid.shape),), _itself
-        step = self._free_space(slabs.spacing, field.dtype)
+        with scope("propagate"):
+            step = self._free_space(slabs.spacing, np.result_type(slabs.phase.dtype, np.complex64))
+            if not self.geometry.scanned:
+                field, window = incident(None), lambda slab: _centre(slab, self.grid.shape)
+            else:
+                ny, nx = (n + 2 * self.margin for n in slabs.phase.shape[1:])
+                placement = self.geometry.frame(view, frames, field=(ny, nx), window=self.grid.shape)
+                field, window = incident(placement.fraction), _windows(placement.corner, self.grid.shape)
+                if transmit is _itself and self.backward == "stored":
+                    parts, window = (_columns(parts[0], placement.corner, self.grid.shape),), _itself
         behind = multislice(
             field, parts, step=step, transmit=lambda *slab: window(transmit(*slab)), backward=self.backward
         )

@@ -19,6 +19,7 @@ from adorym.experiment._experiment import Experiment
 from adorym.experiment._grids import extended, near_field_grid
 from adorym.experiment._phase_retrieval import back_propagation
 from adorym.experiment._plan import PlannedFrames
+from adorym.experiment._slabs import unnoticed_slab
 from adorym.experiment._starts import filtered_back_projection
 from adorym.geometry import Geometry
 from adorym.objects import PARAMETRIZATIONS, AbstractParametrization, FixedRatio, Image, Slices, Volume
@@ -31,23 +32,12 @@ Parametrization = Literal["delta beta", "fixed ratio", "log amplitude and phase"
 Boundary = Literal["vacuum", "periodic"]
 
 
-def automatic_slab(pixel: float, wavelength: float, depth: int) -> int:
-    """Number of voxels along the beam that one slab may have: a tenth of the depth of focus (2 pixels resolved).
-
-    Example:
-        >>> automatic_slab(1e-9, 1.23984198e-6 / 5e3, 256)
-        8
-    """
-    focus = 2 * (2 * pixel) ** 2 / (0.61**2 * wavelength)
-    return int(min(max(1, focus // (10 * pixel)), depth))
-
-
 def _volume(
     dataset: Dataset, lateral: tuple[int, int], slab_voxels: int, *, material: AbstractParametrization
 ) -> Volume:
     """A volume whose views cover `lateral` pixels (y, x), as deep as it is wide."""
     width = lateral[1]
-    slab = slab_voxels or automatic_slab(dataset.pixel, dataset.wavelength, width)
+    slab = slab_voxels or unnoticed_slab(dataset, width)
     return Volume(material, dataset.pixel, dataset.wavelength, min(slab, width), width)
 
 
@@ -72,7 +62,7 @@ def holography(
 
     Args:
         dataset: near-field frames, one for each distance at every view.
-        slab_voxels: voxels along the beam in one slab; 0 chooses a tenth of the depth of focus; as many as the volume
+        slab_voxels: voxels along the beam in one slab; 0 chooses what the data cannot notice; as many as the volume
             is deep gives the projection approximation.
         parametrization: what is optimised.
         ratio: β/δ where it is fixed, and of the start where one distance cannot tell the two apart.
@@ -197,7 +187,7 @@ def ptychography(
     Args:
         dataset: frames with positions; more than one view makes the object a volume.
         modes: number of incoherent modes of the probe.
-        slab_voxels: voxels along the beam in one slab of a volume; 0 chooses a tenth of the depth of focus.
+        slab_voxels: voxels along the beam in one slab of a volume; 0 chooses what the data cannot notice.
         parametrization: what is optimised; by default log-amplitude and phase of an image, δ and β of a volume.
         ratio: β/δ where it is fixed.
         object_size: edge of the volume in voxels; 0 takes what the positions of the probe's centre span, plus half a

@@ -33,6 +33,7 @@ _OWNED = (
     "confidence.h5",
     "summary.json",
     "report.html",
+    "profile",
     "job.toml",
 )
 
@@ -198,6 +199,11 @@ class RunFolder:
     def summary(self) -> Path:
         """The result in numbers (JSON)."""
         return self.path / "summary.json"
+
+    @property
+    def profile(self) -> Path:
+        """Where the time went: `profile.json`, and the traces it was read from."""
+        return self.path / "profile"
 
     @property
     def report(self) -> Path:

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from adorym._core import DataError, SamplingError, View
+from adorym._core.words import scope
 from adorym.objects._parametrizations import AbstractParametrization, DeltaBeta
 from adorym.rotation import rotate
 
@@ -206,7 +207,8 @@ class Volume(AbstractObject):
             slabs = rotate(
                 voxels, view.angle, view.axis_offset, size=size, planes=self.slab_voxels, middle=(after - before) / 2
             )
-            return jnp.swapaxes(slabs, 1, 2)
+            with scope("rotate"):
+                return jnp.swapaxes(slabs, 1, 2)
 
         log_amplitude, phase = self.parametrization.exponent(collect, self.scale)
         middle = (after - before) / 2 * self.voxel

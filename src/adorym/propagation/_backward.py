@@ -30,6 +30,7 @@ from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array, Complex
 
 from adorym._core.fourier import convolve
+from adorym._core.words import scope
 
 FIELD, STEP, SLABS = range(3)
 
@@ -86,11 +87,14 @@ class _Chain(NamedTuple):
     def seen(self, parts: Parts) -> Array:
         """The transmission that the frames see of a slab."""
         closed = [parts[i] for i in self.closed]
-        return eval_jaxpr(self.plan.seen, closed, *(parts[i] for i in self.plan.of_slabs))[0]
+        with scope("transmit"):
+            return eval_jaxpr(self.plan.seen, closed, *(parts[i] for i in self.plan.of_slabs))[0]
 
     def behind(self, wave: Array, k: Any) -> Array:
         """A wave that has crossed slab k."""
-        return wave * self.seen(self.slab(k))
+        seen = self.seen(self.slab(k))
+        with scope("transmit"):
+            return wave * seen
 
 
 def lean_multislice(
@@ -158,6 +162,11 @@ class _State(NamedTuple):
 
 def _before_slab(chain: _Chain, state: _State, k: Any, *, front: Callable[[Array], Array]) -> tuple[_State, Array]:
     """From behind slab k to its front; `front` finds the wave there, given what is seen of the slab."""
+    with scope("transmit"):
+        return _back(chain, state, k, front=front)
+
+
+def _back(chain: _Chain, state: _State, k: Any, *, front: Callable[[Array], Array]) -> tuple[_State, Array]:
     parts = chain.slab(k)
     wanted = {i: part for i, part in parts.items() if i in state.totals}
     seen, pull = jax.vjp(lambda wanted: chain.seen(parts | wanted), wanted)

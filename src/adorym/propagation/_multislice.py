@@ -16,6 +16,7 @@ from jaxtyping import Array, Complex
 
 from adorym._core import SamplingError
 from adorym._core.fourier import convolve
+from adorym._core.words import scope
 from adorym.propagation._backward import lean_multislice
 from adorym.propagation._transmission import transmission
 
@@ -58,12 +59,18 @@ def multislice(
         raise SamplingError(f"There is no backward pass {backward!r}: choose one of {', '.join(get_args(Backward))}.")
     several = slabs[0].shape[0] > 1
     if several and backward != "stored":
-        return lean_multislice(field, slabs, step=step, transmit=transmit, reversible=backward == "reversible")
+        with scope("propagate"):
+            return lean_multislice(field, slabs, step=step, transmit=transmit, reversible=backward == "reversible")
+
+    def behind(wave: Array, slab: tuple[Array, ...]) -> Array:
+        with scope("transmit"):
+            return wave * transmit(*slab)
 
     @jax.checkpoint
     def body(wave: Array, slab: tuple[Array, ...]) -> tuple[Array, None]:
-        return convolve(wave * transmit(*slab), step), None
+        return convolve(behind(wave, slab), step), None
 
     if several:
-        field, _ = jax.lax.scan(body, field, tuple(part[:-1] for part in slabs))
-    return field * transmit(*(part[-1] for part in slabs))
+        with scope("propagate"):
+            field, _ = jax.lax.scan(body, field, tuple(part[:-1] for part in slabs))
+    return behind(field, tuple(part[-1] for part in slabs))

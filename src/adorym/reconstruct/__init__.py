@@ -7,6 +7,10 @@ from adorym.reconstruct._confidence import Region as Region
 from adorym.reconstruct._confidence import deviation as deviation
 from adorym.reconstruct._confidence import deviation_map as deviation_map
 from adorym.reconstruct._confidence import predicted_error as predicted_error
+from adorym.reconstruct._cut import Cut as Cut
+from adorym.reconstruct._cut import Fitted as Fitted
+from adorym.reconstruct._cut import Freedom as Freedom
+from adorym.reconstruct._cut import fitted as fitted
 from adorym.reconstruct._forecast import Forecast as Forecast
 from adorym.reconstruct._forecast import LegForecast as LegForecast
 from adorym.reconstruct._forecast import Rates as Rates
@@ -31,6 +35,9 @@ from adorym.reconstruct._residuals import residuals as residuals
 from adorym.reconstruct._stages import Stage as Stage
 from adorym.reconstruct._stages import batch_sizes as batch_sizes
 from adorym.reconstruct._stages import check_levels as check_levels
+from adorym.reconstruct._stages import resized as resized
 from adorym.reconstruct._stages import with_batches as with_batches
 from adorym.reconstruct._stages import with_end as with_end
 from adorym.reconstruct._stages import with_scales as with_scales
+from adorym.reconstruct._walking_back import least_transmission as least_transmission
+from adorym.reconstruct._walking_back import walks_back as walks_back

@@ -184,9 +184,8 @@ def forecast(task: Task, *, room: float = math.inf, tell: Callable[[str], None] 
         model = Level.begun(index, 0, factor=leg.factor, base=replicate(task.model)).model
         name = f"part {index + 1} of {len(legs)}: " if len(legs) > 1 else ""
         tell(f"{name}compiling")
-        batch = next(feed.sweep())
         kernels, leaves = (
-            problem.with_weight(0.0).compile_ahead(model, batch),
+            problem.with_weight(0.0).compile_ahead(model, feed.blank()),
             len(jax.tree.leaves(problem.split(model)[0])),
         )
         one = LegForecast(
@@ -222,10 +221,11 @@ def _rates(problem: Problem, model: PyTree, feed: Feed, *, solver: AbstractSolve
     few, split, closed = feed.first(_BATCHES), problem.split(model), problem.with_weight(0.0)
     count = few.batches()
     begun = time.perf_counter()
-    batches = list(few.sweep())
+    for _ in few.sweep():
+        pass
     read = (time.perf_counter() - begun) / count
     begun = time.perf_counter()
-    closed.compile_ahead(model, batches[0])  # again, as the run will: what was compiled is fetched
+    closed.compile_ahead(model, few.blank())  # again, as the run will: what was compiled is fetched
     fetched = time.perf_counter() - begun
     kernels = {
         "gradient": lambda batch: closed.value_and_gradient(*split, batch, fraction=1.0),

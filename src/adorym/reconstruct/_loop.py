@@ -68,6 +68,8 @@ class Task:
         seed: of the order of the data and of all that is random.
         held_out: True for frames that are not trained on `(view, frame)`; left out, some are kept back where weights
             or the end are left to the data.
+        cache: bytes of host memory that frames may take to be kept; if all of them do not fit they are read again for
+            every pass.
 
     Example:
         >>> [field.name for field in dataclasses.fields(Task)][:2]
@@ -80,6 +82,7 @@ class Task:
     stages: tuple[Stage, ...]
     seed: int = 0
     held_out: np.ndarray | None = None
+    cache: int = 2 << 30
 
     def __post_init__(self) -> None:
         if not self.stages:
@@ -109,6 +112,7 @@ class Task:
             views_per_batch=solver.views_per_batch,
             frames_per_batch=solver.frames_per_batch,
             held_out=self.held_out,
+            memory=self.cache,
         )
 
     def legs(self) -> list[Leg]:
@@ -123,7 +127,7 @@ class Task:
     def compile_ahead(self) -> None:
         """Compile what the first stage needs side by side, which is sooner done than one after the other."""
         problem = dataclasses.replace(self.problem.with_weight(0.0), free=self.stages[0].free)
-        problem.compile_ahead(self.model, next(self.feed(0).sweep()))
+        problem.compile_ahead(self.model, self.feed(0).blank())
 
 
 class Snapshot(NamedTuple):
@@ -236,7 +240,8 @@ def iterate(task: Task, start: Snapshot | None = None) -> Iterator[Progress]:
             if solver.finished(state):
                 break
             moment = Moment(step, steps, task.seed)
-            moved, state, info = solver.step(problem, level.model, state, feed=feed, moment=moment)
+            with jax.profiler.StepTraceAnnotation("step", step_num=done + 1):  # seen by a trace, if there is one
+                moved, state, info = solver.step(problem, level.model, state, feed=feed, moment=moment)
             level, done = level._replace(model=moved), done + 1
             over = step + 1 == steps or solver.finished(state)
             last, most = over and index + 1 == len(legs), level.first + steps + later

@@ -88,8 +88,23 @@ def with_batches(stage: Stage, dataset: Dataset) -> Stage:
     views, frames = batch_sizes(dataset, stage.solver)
     if isinstance(stage.solver, Relaxation):
         return stage
-    solver = dataclasses.replace(stage.solver, views_per_batch=views, frames_per_batch=frames)
-    return dataclasses.replace(stage, solver=solver)
+    return resized(stage, (views, frames))
+
+
+def resized(stage: Stage, sizes: tuple[int, int]) -> Stage:
+    """The stage with batches of so many views and frames.
+
+    Example:
+        >>> from adorym.solvers import LBFGS
+        >>> resized(Stage(("object",), LBFGS()), (4, 1)).solver.views_per_batch
+        4
+    """
+
+    def of(solver: AbstractSolver) -> AbstractSolver:
+        changed = dataclasses.replace(solver, views_per_batch=sizes[0], frames_per_batch=sizes[1])
+        return dataclasses.replace(changed, solver=of(solver.solver)) if isinstance(solver, Relaxation) else changed
+
+    return dataclasses.replace(stage, solver=of(stage.solver))
 
 
 def with_end(stage: Stage, problem: Problem) -> Stage:

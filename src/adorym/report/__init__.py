@@ -13,6 +13,7 @@ from adorym.report._content import Quantity as Quantity
 from adorym.report._content import ReportContent as ReportContent
 from adorym.report._content import RunResult as RunResult
 from adorym.report._content import Settings as Settings
+from adorym.report._content import TimeSpent as TimeSpent
 from adorym.report._content import ViewFits as ViewFits
 from adorym.report._frame import write_frame_picture as write_frame_picture
 from adorym.report._progress import BarDisplay as BarDisplay

@@ -253,6 +253,29 @@ class Confidence:
     deviations: Deviations | None = None
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TimeSpent:
+    """Where the time of a run went.
+
+    Attributes:
+        words: what it was spent on, in one word each.
+        meanings: what each word means.
+        seconds: spent on each; they sum to the run's time.
+        per_step: seconds of each in a step; 0 for what is done besides the steps.
+        remarks: what this rests on, one sentence each.
+
+    Example:
+        >>> TimeSpent(words=("rotate",), meanings=("the volume turned",), seconds=(2.0,), per_step=(0.1,)).remarks
+        ()
+    """
+
+    words: tuple[str, ...]
+    meanings: tuple[str, ...]
+    seconds: tuple[float, ...]
+    per_step: tuple[float, ...]
+    remarks: tuple[str, ...] = ()
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class RunResult:
     """One reconstruction, ready to be shown; what is `None` is left out of the report.
@@ -264,7 +287,7 @@ class RunResult:
         history, correlation, frames: see there.
         probe: the refined probe's modes `(mode, y, x)`, complex.
         probe_pixel: the probe's sampling, as lengths are.
-        confidence: see there.
+        confidence, time: see there.
         link: relative path of the run's own report, for comparisons.
 
     Example:
@@ -285,6 +308,7 @@ class RunResult:
     probe: np.ndarray | None = None
     probe_pixel: float | None = None
     confidence: Confidence | None = None
+    time: TimeSpent | None = None
     link: str = ""
 
 

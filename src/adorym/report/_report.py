@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from adorym.io import write_atomic
-from adorym.report import _curves, _figures, _page, _trust, _views, _words
+from adorym.report import _curves, _figures, _page, _time, _trust, _views, _words
 from adorym.report._content import Quantity, ReportContent, RunResult, Settings
 
 _MEANINGS = {
@@ -68,6 +68,7 @@ def write_report(run_folder: str | os.PathLike[str], content: ReportContent) -> 
         _detail_section(run),
         _trust.section(run),
         _probe_section(run),
+        _time.section(run),
         _page.section("All settings", _page.table(_page.Table((), tuple(_words.table_rows(settings))))),
         _page.section("What the words mean", _page.definitions(meanings(settings))),
     ]

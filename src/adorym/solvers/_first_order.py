@@ -19,6 +19,7 @@ import optax
 from jaxtyping import Array, Bool, Float, PyTree
 
 from adorym._core import Batch
+from adorym._core.words import span
 from adorym.data import Feed
 from adorym.problem import Problem
 from adorym.sharding import replicate
@@ -98,7 +99,8 @@ class FirstOrder(AbstractSolver):
         self, problem: Problem, model: PyTree, state: FirstOrderState, *, feed: Feed, moment: Moment
     ) -> tuple[PyTree, FirstOrderState, Info]:
         """See `AbstractSolver.step`."""
-        batch = feed.batch(moment.seed, moment.step)
+        with span("read"):
+            batch = feed.batch(moment.seed, moment.step)
         share = max(float(batch.weights.sum()), 1e-12) / feed.total_weight
         rate = self.rate * 0.5 * (1 + math.cos(math.pi * moment.step / max(moment.steps, 1)))
         number = state.units[0].dtype.type

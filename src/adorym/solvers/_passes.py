@@ -14,6 +14,7 @@ from jaxtyping import Array, Bool, Float, PyTree
 
 from adorym._core import Batch, DataError, JobError
 from adorym._core.trees import leaf_paths
+from adorym._core.words import served
 from adorym.data import Feed
 from adorym.problem import Problem
 from adorym.solvers._vectors import axpy, dot, only, plus, signs
@@ -23,6 +24,8 @@ _NO_CURVATURE = 1e-30  # that of a leaf on which the objective does not depend; 
 
 def summed(kernel: Callable[[Batch], PyTree], feed: Feed) -> PyTree:
     """Sum of a kernel over the batches of a pass over all data, which are read one after the other.
+
+    One batch is at work and one waits for it; more would only take memory.
 
     Example:
         >>> import dataclasses
@@ -36,9 +39,10 @@ def summed(kernel: Callable[[Batch], PyTree], feed: Feed) -> PyTree:
         3.0
     """
     total: PyTree = None
-    for batch in feed.sweep():
+    for batch in served(feed.sweep()):
         part = kernel(batch)
-        total = part if total is None else plus(total, part)
+        before, total = total, part if total is None else plus(total, part)
+        jax.block_until_ready(before)
     return total
 
 
@@ -92,7 +96,7 @@ def held_out(problem: Problem, model: PyTree, feed: Feed) -> tuple[Float[Array, 
     """
     batches = feed.sweep(held_out=bool(feed.held_out.any()))
     nll, chi_squared, pixels = jnp.zeros(()), 0.0, 0.0
-    for batch in batches:
+    for batch in served(batches):
         fit = problem.fit(model, batch)
         nll, chi_squared, pixels = nll + fit.nll, chi_squared + float(fit.chi_squared), pixels + float(fit.pixels)
     return nll, max(1.0, chi_squared / max(pixels, 1.0))

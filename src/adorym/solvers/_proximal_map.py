@@ -22,6 +22,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from adorym._core.trees import array_paths, replace, resolve
+from adorym._core.words import scope
 from adorym.problem import Problem
 from adorym.regularizers import AbstractRegularizer
 from adorym.solvers._passes import scaled
@@ -90,8 +91,11 @@ def proximal_map(
         >>> callable(proximal_map)
         True
     """
-    dual = _Dual.of(problem.sharp(), place, target, stiffness=stiffness)
+    with scope("regularise"):
+        return _mapped(_Dual.of(problem.sharp(), place, target, stiffness=stiffness), duals, share)
 
+
+def _mapped(dual: _Dual, duals: Duals, share: float) -> Mapped:
     def unfinished(carry: tuple[Array, _Climb, tuple[Array, Array]]) -> Array:
         rounds, _, (_, matters) = carry
         return (rounds < _ROUNDS) & matters

@@ -17,12 +17,15 @@ which `data_curvature` is the mean h; a penalty that pulls with much less than �
 with much more lets nothing appear. The way begins at 8 √h, in units of the scale.
 
 How much a change of the held-out frames' objective says is known without a scale of its own: in nats, one is what
-chance makes, more where the model does not explain the frames (times the reduced χ²).
+chance makes, more where the model does not explain the frames (times the reduced χ²). What is left unexplained is more
+than chance, too, for the first weight, where another solver has been there before, and for what counts as a clear loss:
+frames that are far from explained are predicted now better, now worse by a part of that (times the reduced χ² again).
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import NamedTuple
 
 import equinox as eqx
@@ -83,6 +86,7 @@ class Relaxation(AbstractSolver):
             same weight again. While penalties are strong a few views show all that they let through.
         patience: looks without a gain after which the best is taken and nothing more is done; one clear loss is enough.
         start: the first weight; 0 finds it.
+        warm: whether another solver came before, so that what is unexplained at the start counts as noise.
 
     Example:
         >>> from adorym.solvers import LBFGS
@@ -98,6 +102,7 @@ class Relaxation(AbstractSolver):
     growing: tuple[int, ...] = eqx.field(static=True, default=(4, 4))
     patience: int = eqx.field(static=True, default=2)
     start: float = eqx.field(static=True, default=0.0)
+    warm: bool = eqx.field(static=True, default=False)
 
     @classmethod
     def of(cls, solver: AbstractSolver) -> Relaxation:
@@ -147,7 +152,8 @@ class Relaxation(AbstractSolver):
         inner = self.solver.init(problem.with_weight(0.0), eqx.combine(params, frozen), part, seed=seed)
         weight = jnp.full((), self.start)
         if problem.open and not self.start:
-            weight = _ABOVE * problem.noise_weight(params, frozen, inner.curvature)
+            unexplained = held_out(problem, model, feed)[1] if self.warm else 1.0
+            weight = _ABOVE * math.sqrt(unexplained) * problem.noise_weight(params, frozen, inner.curvature)
         inner = self.solver.moved(inner, problem.reweighted(params, frozen, (jnp.zeros_like(weight), weight)))
         return blank._replace(inner=inner, weight=weight)
 
@@ -155,10 +161,10 @@ class Relaxation(AbstractSolver):
         """See `AbstractSolver.posed`."""
         return problem.with_weight(state.best_weight if self.finished(state) else state.weight)
 
-    def following(self, before: AbstractSolver, state: RelaxationState) -> Relaxation:
-        """See `AbstractSolver.following`: the weight begins above the one that was best before."""
+    def following(self, before: AbstractSolver, state: PyTree) -> Relaxation:
+        """See `AbstractSolver.following`: the weight begins above the one that was best, or follows from the misfit."""
         if not isinstance(before, Relaxation):
-            return self
+            return dataclasses.replace(self, warm=True)
         return dataclasses.replace(self, start=_AGAIN * float(state.best_weight))
 
     def finished(self, state: RelaxationState) -> bool:
@@ -189,7 +195,7 @@ class Relaxation(AbstractSolver):
         value, nat = held_out(problem, model, feed)
         note = f"weight {float(state.weight):.3g}, held out {float(value):.6g}"
         change, rounding = float(value - state.best), _ROUNDING * abs(float(value))
-        worth, lost = change < -_GAIN * nat - rounding, change > _LOSS * nat + rounding
+        worth, lost = change < -_GAIN * nat - rounding, change > _LOSS * nat**2 + rounding
         if bool(value < state.best):
             state = state._replace(best=value, best_weight=state.weight, best_params=params)
         looks, way, keep = int(state.looks), int(state.way), self._keep(feed, state)
@@ -200,7 +206,7 @@ class Relaxation(AbstractSolver):
             worse, looks, over = 0, len(self.growing), False
         elif worth:
             looks += 1
-        ended = moment.step + 1 == moment.steps or (over and ((way == _UP and (lost or higher)) or not problem.open))
+        ended = moment.step + 1 == moment.steps or (over and ((way == _UP and higher) or not problem.open))
         way = min(way + over, _UP)
         worse = self.patience if ended else (0 if over else worse)
         counts = {"worse": worse, "looks": looks, "way": way, "taken": 0}

@@ -1,0 +1,109 @@
+"""What the page says beside its numbers."""
+
+from __future__ import annotations
+
+INTRODUCTION = """\
+# Speed and memory
+
+`make bench` measures on the machine it runs on, in under 15 minutes on 2 cores, and writes this page. What is compared
+runs in turn in one process or in processes side by side, A B A B, so that a machine that slows down slows all of it;
+a ratio is one of the least times of all rounds, and the median of the rounds' own ratios stands beside it. Compiling
+is not counted. Comparisons with other packages are made by `make bench-peers`, forecasts are compared with what then
+happens by `python -m benchmarks.plan JOB`, quality by [`make quality`](quality.md).
+"""
+
+FLOOR = """\
+## Against the floor
+
+Value and gradient of a multislice chain with respect to all slabs, in 32 bits, against 4 FFTs a slab and wave: two on
+the way through and two on the way back, which no method that takes exact gradients avoids. The FFTs are those of the
+fastest library on the machine, in place and out of loops of any kind, with one thread or all. The chain may use one
+device or one host device per core, and any backward pass: the fastest counts. The last column is what the same FFTs
+take by JAX in a loop, on one core, in the same unit: what is above it is all the rest.
+"""
+
+TRIED = """\
+What the rest is, and what was tried:
+
+- **Sine and cosine.** XLA computes them on a CPU by a call for each number: for a wave of 1024² a slab's transmission
+  took as long as an FFT, and was computed twice. They are polynomials now that compile to vector instructions (5 to 10
+  times faster, right to 1e-7), and the derivative of the exponential is the exponential. A chain of 2 x 512² x 32 went
+  from 2.2 to 1.5 times JAX's own FFTs, others from 1.4 to 1.2.
+- **A backward pass by hand** that writes each slab's gradient where it belongs, in place of the scan's: as fast within
+  a tenth, in either direction, and it would batch worse. Not kept.
+- **More than one core.** Inside a loop XLA's FFT runs on one. With a host device per core waves and views are dealt
+  out, which is what `devices = 0` does in a job. Cutting the waves of one device into independent FFTs did not help:
+  XLA runs them one after the other. A single wave stays on one core; to spread it, its FFT would have to be cut by rows
+  and exchanged, and a transposition alone takes longer than half an FFT.
+- **Transposing by ourselves** (rows, transpose, rows): slower than XLA's own 2D FFT, which takes columns in blocks.
+- **Large pages.** A fresh array of 64 MB costs 16,000 page faults, 25 to 35 ms of the system's time, more than most
+  kernels take to fill it. The command `adorym` asks the C library for pages of 2 MB before it starts
+  (`GLIBC_TUNABLES=glibc.malloc.hugetlb=1`; set it yourself in scripts): a chain of 2 x 512² x 32 spends 50 to 80 ms in
+  the system in place of 130 to 290, a rotation of 256³ 6 to 9 in place of 30. Keeping freed memory instead
+  (`MALLOC_MMAP_MAX_`, `MALLOC_TRIM_THRESHOLD_`) changed nothing. These benchmarks, FFT libraries included, run as the
+  command does.
+- **Another FFT through XLA's foreign-function interface** would bring FFTW's or MKL's kernels and threads. It needs a
+  compiled extension for each platform, where this package is pure Python; not done.
+"""
+
+MEMORY = """\
+## Memory
+
+Temporaries of a gradient beside its arguments and results (the volume and its gradient), in waves of 1024² pixels, one
+wave, as the compiler states them. "stored" keeps the wave in front of each slab, "segments" the waves at the start of
+√S segments, "reversible" only the exit wave, which is walked back.
+"""
+
+ROTATION = """\
+## Rotation
+
+A turn of the volume about one axis, and its exact adjoint, in plain copies of the volume into new memory.
+"""
+
+TOMOGRAPHY = """\
+## Full-field multislice tomography
+
+The gradient of one view as a reconstruction computes it: turned, propagated through slabs, on to the detector, compared
+with counts, and all of it back. The earlier Adorym needed 73 to 194 ms for such a view of 64³ through 64 slabs where
+its 256 FFTs took 4 ms: 18 to 48 times.
+"""
+
+SCALING = """\
+## Scaling
+
+Each curve with the law that it should follow, a part that does not grow added where the fit finds one, fitted to
+relative errors; "off by" is the point furthest from its law. Memory is what the compiler states for temporaries and
+results.
+"""
+
+PAPER = """\
+## The problem of the paper
+
+The cone of 256³ voxels of 1 nm at 5 keV, 500 views, as the published supercomputer run had it: `make bench-paper`. The
+hologram is simulated on a grid twice as fine, with shot noise, and reconstructed by the default job; of the 529 x 500
+diffraction patterns `adorym plan` says what they take, and a part of a pass over them is run.
+"""
+
+GPU = """\
+## On a GPU
+
+`make bench-gpu` times on a GPU: many 256² waves through the same slabs, 364² frames of a scan through 4 slices, views
+of a 256³ full field, each with its gradient, and the 256³ cone by the default job. Beside the times stands the part of
+the memory's bandwidth that they use: the bytes that the algorithm must move (a 2D FFT reads and writes its wave twice,
+once along each axis, and all else is done on the way; waves kept are written and read once, slabs read twice and their
+gradient written) over what a plain copy moves a second in the same run.
+"""
+
+NO_GPU = """\
+No GPU was there when this page was made. `make bench-gpu` is all that a machine with one needs.
+"""
+
+EXPLAINED = {
+    ("pixels along a wave's edge", "time"): "small waves stay in the processor's caches, those of 1024² do not, and "
+    "go through memory at each step.",
+    (
+        "voxels along a volume's edge, as many slabs",
+        "time",
+    ): "the planes of the smaller volumes and their waves stay in "
+    "the caches; for the smallest, starting each operation takes as long as doing it.",
+}

@@ -1,0 +1,66 @@
+"""What the waves of a view take in memory, told from shapes alone."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from adorym.experiment._experiment import Experiment
+from adorym.objects import Slabs
+from adorym.propagation import Backward
+
+_CHAIN, _DETECTION = 4, 3
+"""Waves that a step through a slab works on, forward and back, beside those that are kept; and those of detection."""
+
+
+class ChainSize(NamedTuple):
+    """How much the chain from the probe to the detector holds for one view.
+
+    Attributes:
+        slabs: how many there are.
+        spacing: metres from one to the next.
+        parts: bytes of what describes them.
+        wave: bytes of the wave of one frame, all its modes.
+        scanned: whether every frame has a wave of its own; where not, there is one wave for all.
+
+    Example:
+        >>> size = ChainSize(slabs=64, spacing=1e-9, parts=4000, wave=1000, scanned=False)
+        >>> [size.taken(1, backward) for backward in ("stored", "segments", "reversible")]
+        [79000, 31000, 17000]
+    """
+
+    slabs: int
+    spacing: float
+    parts: int
+    wave: int
+    scanned: bool
+
+    @classmethod
+    def of(cls, model: Experiment) -> ChainSize:
+        """The size of a model's chain; nothing is computed."""
+
+        def shapes(model: Experiment) -> tuple[Slabs, tuple[Array, ...], Array]:
+            slabs = model.object.slabs(model.geometry.view(jnp.zeros((), jnp.int32)))
+            return slabs, model._parts(slabs), model._one_wave(slabs)
+
+        slabs, parts, wave = eqx.filter_eval_shape(shapes, model)
+        sizes = [math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in (*jax.tree.leaves(parts), wave)]
+        return cls(slabs.phase.shape[0], slabs.spacing, sum(sizes[:-1]), sizes[-1], model.geometry.scanned)
+
+    def taken(self, frames: int, backward: Backward, together: int = 0) -> int:
+        """Bytes that a gradient, or a Gauss-Newton product, takes for the waves of a view: about, and rather more.
+
+        Args:
+            frames: of the view.
+            backward: see `Experiment.backward`.
+            together: see `Experiment.together`.
+        """
+        waves, descriptions = (min(together or frames, frames), 4) if self.scanned else (1, 2)
+        kept = {"stored": self.slabs, "segments": 2 * math.isqrt(self.slabs), "reversible": 2}[backward]
+        chain = (min(kept, self.slabs) + _CHAIN) * waves
+        return (chain + _DETECTION * (waves if self.scanned else frames)) * self.wave + descriptions * self.parts

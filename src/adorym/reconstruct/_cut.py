@@ -1,0 +1,326 @@
+"""How a reconstruction is cut so that it goes into the memory that there is: the fastest cut that does.
+
+Shapes tell what a cut takes, rather more than it does. What fits by that measure is taken as it is. What may fit is
+compiled, as the run would do anyway, and the compiler's own measure decides.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+from jaxtyping import PyTree
+
+from adorym._core.trees import selection
+from adorym.experiment import ChainSize, Experiment
+from adorym.propagation import Backward
+from adorym.reconstruct._levels import Leg, Level
+from adorym.reconstruct._loop import Task
+from adorym.reconstruct._stages import resized
+
+_HOPE, _CARE, _GROWTH = 0.4, 1.1, 1.1
+"""Of what shapes tell of a kernel: what it may take at the least, and at the most; what another may take more."""
+
+_LOOP, _PENALTIES, _SOLVER = 4, 11, 4
+"""Copies of what is free: of a pass through the slabs; of a gradient of penalties on it; of a search along a line."""
+
+_COMPILED, _COMPILING = 40, 24
+"""Copies of a transfer function that compiled kernels hold on the host; and that only their making takes besides."""
+
+_BATCHES = 6
+"""Batches at a time: read ahead, at work, and on the device."""
+
+_FEW = 8
+"""Frames of a scan for whose sake a volume is not turned again."""
+
+
+class Cut(NamedTuple):
+    """How the work of a task is cut.
+
+    Attributes:
+        backward: see `Experiment.backward`.
+        together: see `Experiment.together`.
+        sizes: views and frames of a batch, for every stage.
+
+    Example:
+        >>> Cut("stored", 0, ((8, 1),)).backward
+        'stored'
+    """
+
+    backward: Backward
+    together: int
+    sizes: tuple[tuple[int, int], ...]
+
+    @classmethod
+    def of(cls, task: Task) -> Cut:
+        """How a task is cut."""
+        sizes = tuple((one.solver.views_per_batch, one.solver.frames_per_batch) for one in task.stages)
+        return cls(task.model.backward, task.model.together, sizes)
+
+    def applied(self, task: Task) -> Task:
+        """The task, cut."""
+        model = dataclasses.replace(task.model, backward=self.backward, together=self.together)
+        stages = (resized(stage, size) for stage, size in zip(task.stages, self.sizes, strict=True))
+        return dataclasses.replace(task, model=model, stages=tuple(stages))
+
+
+class Freedom(NamedTuple):
+    """What of a cut is left to be decided.
+
+    Attributes:
+        backward: whether the backward pass is, and with it the number of frames together, unless that is given.
+        views, frames: for every stage, whether those of a batch are; only where a solver adds up all batches, which do
+            not change what it does.
+
+    Example:
+        >>> Freedom(True, (True,), (False,)).frames
+        (False,)
+    """
+
+    backward: bool
+    views: tuple[bool, ...]
+    frames: tuple[bool, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Fitted:
+    """A task that was cut.
+
+    Attributes:
+        task: as it is cut now; as little as can be where nothing fits.
+        need: bytes that it takes, on one device or of the host that all share.
+        fits: whether there is room for it.
+
+    Example:
+        >>> Fitted.__dataclass_fields__["need"].type
+        'int'
+    """
+
+    task: Task
+    need: int
+    fits: bool
+
+
+class _Size(NamedTuple):
+    """What shapes tell of a leg, in bytes.
+
+    Attributes:
+        leg: which it is.
+        chain: of the waves.
+        free, penalized: of what is refined, and of those leaves that penalties act on.
+        model: of the models, at the leg's resolution and at the full one.
+        state: what the solver keeps.
+        frame: of one frame.
+        transfer: of one transfer function.
+    """
+
+    leg: Leg
+    chain: ChainSize
+    free: int
+    penalized: int
+    model: int
+    state: int
+    frame: int
+    transfer: int
+
+    @classmethod
+    def of(cls, task: Task, leg: Leg) -> _Size:
+        stage = task.stages[leg.stage]
+        problem = dataclasses.replace(task.problem, free=stage.free)
+
+        def shapes(model: Experiment) -> tuple[PyTree, ...]:
+            own = model if leg.factor == 1 else model.binned(leg.factor)
+            penalized = selection(own, tuple(path for one in problem.regularizers for path in one.where))
+            return own, problem.split(own)[0], eqx.filter(own, penalized), stage.solver.blank(problem, own)
+
+        own, *parts = eqx.filter_eval_shape(shapes, task.model)
+        free, penalized, state = map(_bytes, parts)
+        models = _bytes(own) + (_bytes(task.model) if leg.factor > 1 else 0)
+        frame = 4 * math.prod(task.dataset.frames.shape[2:]) // leg.factor**2
+        return cls(leg, ChainSize.of(own), free, penalized, models, state, frame, 8 * math.prod(own.grid.shape))
+
+    def kernel(self, cut: Cut) -> int:
+        """The largest of the kernels on one device, beside its arguments."""
+        devices = jax.local_device_count()
+        views, frames = cut.sizes[self.leg.stage]
+        each = frames if views >= devices or frames < devices else -(-frames // devices)
+        leaves = _LOOP * self.free + max(0, _PENALTIES - _LOOP) * self.penalized
+        return leaves + self.chain.taken(each, cut.backward, cut.together)
+
+    def need(self, cut: Cut, share: float) -> int:
+        """All that is there at the worst moment, if kernels take this share of what shapes tell."""
+        views, frames = cut.sizes[self.leg.stage]
+        kernel = share * self.kernel(cut) + _SOLVER * self.free
+        device = self.model + self.state + max(self.state, int(kernel))
+        batches = _BATCHES * views * frames * self.frame
+        if jax.default_backend() != "cpu":
+            return device + batches
+        arrays = jax.local_device_count() * device + batches
+        return _COMPILED * self.transfer + max(_COMPILING * self.transfer, arrays)
+
+
+def fitted(
+    task: Task,
+    room: float,
+    *,
+    freedom: Freedom,
+    walks_back: Callable[[], bool] = lambda: False,
+    tell: Callable[[str], None] = lambda what: None,
+) -> Fitted:
+    """The task as it is, or cut into the fastest pieces for which there is room.
+
+    Args:
+        task: with what its solvers would best have.
+        room: bytes there are, of the device where that has a memory of its own, else of the host.
+        freedom: what may be changed.
+        walks_back: whether a wave may be walked back through the sample; asked only where it matters.
+        tell: told what is being done.
+
+    Example:
+        >>> callable(fitted)
+        True
+    """
+    measure = _Measure([_Size.of(task, leg) for leg in task.legs()], room)
+    whole = Cut.of(task)
+    if measure.fits(whole, _CARE):
+        return Fitted(task, measure.need(whole, 1.0), True)
+    cuts = _cuts(task, measure.sizes, freedom=freedom, walks_back=walks_back)
+    share = None  # that the compiler tells
+    for cut in cuts:
+        if not measure.fits(cut, share or _HOPE):
+            continue
+        sure = measure.fits(cut, _CARE)
+        if not sure:
+            tell("compiling, to see what memory that takes")
+            worst = measure.worst(cut)
+            share = _compiled(cut.applied(task), worst) / worst.kernel(cut)
+        certain = 1.0 if sure or share is None else share
+        if measure.fits(cut, certain):
+            best = cut._replace(sizes=_as_large_as_fits(cut, cuts, measure, certain))
+            return Fitted(best.applied(task), measure.need(best, certain), True)
+        share = certain * _GROWTH  # what is hardly less is not compiled as well
+    least = min(cuts, key=lambda cut: measure.need(cut, share or 1.0))
+    return Fitted(least.applied(task), measure.need(least, share or 1.0), False)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Measure:
+    """What cuts take, and what there is.
+
+    Attributes:
+        sizes: of all legs.
+        room: bytes there are.
+    """
+
+    sizes: list[_Size]
+    room: float
+
+    def need(self, cut: Cut, share: float) -> int:
+        """Bytes of the worst leg, if kernels take this share of what shapes tell."""
+        return max(size.need(cut, share) for size in self.sizes)
+
+    def fits(self, cut: Cut, share: float, stage: int | None = None) -> bool:
+        """Whether there is room for that; for a stage's legs alone."""
+        return all(size.need(cut, share) <= self.room for size in self.sizes if stage in (None, size.leg.stage))
+
+    def worst(self, cut: Cut) -> _Size:
+        """The leg that takes most."""
+        return max(self.sizes, key=lambda size: size.need(cut, 1.0))
+
+
+def _as_large_as_fits(cut: Cut, cuts: list[Cut], measure: _Measure, share: float) -> tuple[tuple[int, int], ...]:
+    """For every stage the largest batches that there is room for with the cut's way through the slabs."""
+    alike = [other for other in cuts if other[:2] == cut[:2]]
+    return tuple(
+        next((other.sizes[stage] for other in alike if measure.fits(other, share, stage)), size)
+        for stage, size in enumerate(cut.sizes)
+    )
+
+
+def _cuts(task: Task, sizes: list[_Size], *, freedom: Freedom, walks_back: Callable[[], bool]) -> list[Cut]:
+    """All cuts, the fastest first.
+
+    What a cut costs: most where full-field waves, or a volume for few frames, are computed again for every part of the
+    frames; then where waves are computed again for the backward pass; then little.
+    """
+    found = []
+    for (cost, backward, together), (batches, (few, parts, groups)) in itertools.product(
+        _ways(task, sizes, freedom=freedom, walks_back=walks_back), _batches(task, freedom).items()
+    ):
+        found.append(((few, cost, parts, groups, -together), Cut(backward, together, batches)))
+    return [cut for _, cut in sorted(found, key=lambda one: one[0])]
+
+
+def _batches(task: Task, freedom: Freedom) -> dict[tuple[tuple[int, int], ...], tuple[bool, int, int]]:
+    """Sizes of the stages' batches, with how they were come by: whether few frames are left, halvings of both."""
+    whole = Cut.of(task).sizes
+    most = max(max(size) for size in whole).bit_length() + 1
+    found: dict[tuple[tuple[int, int], ...], tuple[bool, int, int]] = {}
+    for parts, groups in itertools.product(range(most), repeat=2):
+        sizes = tuple(
+            _halved(views, frames, groups * freedom.views[i], parts * freedom.frames[i])
+            for i, (views, frames) in enumerate(whole)
+        )
+        enough = _FEW if task.model.geometry.scanned else math.inf
+        few = any(new < min(old, enough) for (_, new), (_, old) in zip(sizes, whole, strict=True))
+        found.setdefault(sizes, (few, parts, groups))
+    return found
+
+
+def _halved(views: int, frames: int, groups: int, parts: int) -> tuple[int, int]:
+    """A batch with its views and its frames halved so often; the devices still divide what they share."""
+    devices = jax.local_device_count()
+    shared = views >= devices
+
+    def half(whole: int, times: int, least: int) -> int:
+        return min(whole, -(-whole // 2**times // least) * least)
+
+    return half(views, groups, devices if shared else 1), half(frames, parts, 1 if shared else min(devices, frames))
+
+
+class _Way(NamedTuple):
+    """A way through the slabs, with the FFTs that it takes for each."""
+
+    cost: int
+    backward: Backward
+    together: int
+
+
+def _ways(task: Task, sizes: list[_Size], *, freedom: Freedom, walks_back: Callable[[], bool]) -> list[_Way]:
+    """All ways through the slabs."""
+    model = task.model
+    if not freedom.backward:
+        return [_Way(0, model.backward, model.together)]
+    kept: list[Backward] = ["stored"]
+    if max(size.chain.slabs for size in sizes) > 1:
+        if walks_back():
+            kept.append("reversible")
+        kept.append("segments")
+    together = [model.together]
+    if model.geometry.scanned and not model.together:
+        most = max(frames for _, frames in Cut.of(task).sizes)
+        together += [max(1, most // 2**i) for i in range(1, 1 + most.bit_length())]
+    return [_Way(4 + 2 * (way != "stored") + 2 * (n > 0), way, n) for way in kept for n in together]
+
+
+def _compiled(task: Task, size: _Size) -> int:
+    """Bytes of the largest kernel of a leg as the compiler tells them."""
+    stage, factor, _ = size.leg
+    problem = dataclasses.replace(task.problem.with_weight(0.0), free=task.stages[stage].free)
+    model = Level.begun(0, 0, factor=factor, base=task.model).model
+    try:
+        return max(problem.compile_ahead(model, task.feed(stage, factor).blank()).values())
+    except RuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        return 1 << 60
+
+
+def _bytes(tree: object) -> int:
+    leaves = [leaf for leaf in jax.tree.leaves(tree) if hasattr(leaf, "dtype")]
+    return sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in leaves)
