@@ -55,7 +55,7 @@ PROGRAMS = (
     ),
     Program(
         "Pty-Chi autodiff", "run_ptychi.py", "autodiff", "ptychi",
-        "as Pty-Chi's own multislice tests, batches of 10, Adam's steps 10⁻² for 10⁻³",
+        "as Pty-Chi's own multislice tests, batches of 10, Adam's steps 0.02 (object) and 0.03 (probe) for 10⁻³",
     ),
     Program(
         "Pty-Chi LSQML", "run_ptychi.py", "lsqml", "ptychi",
@@ -63,11 +63,11 @@ PROGRAMS = (
     ),
     Program(
         "cdtools", "run_cdtools.py", "", "cdtools-py",
-        "Multislice2DPtycho by Adam, batches of 10, a rate of 0.02 for the default 0.005, no doubled grid",
+        "Multislice2DPtycho by Adam, batches of 10, a rate of 0.02 (probe 0.06) for the default 0.005, no doubled grid",
     ),
     Program(
         "phaser", "run_phaser.py", "", "phaserem",
-        "gradient engine on JAX, Adam with 10⁻² (object) and 1 (probe), Anscombe noise model, groups of 10",
+        "gradient engine on JAX, Adam with steps of 0.02 (object) and 4 (probe), Anscombe noise model, groups of 10",
     ),
 )  # fmt: skip
 

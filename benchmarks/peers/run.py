@@ -70,6 +70,18 @@ def error(case: Case, folder: Path, program: Program) -> dict[str, Any]:
     return {"curve": curve, "ready": ended.ready, "epochs": len(ended.epochs), "how": ended.how}
 
 
+def errors(case: Case, folder: Path, results: dict[str, Any]) -> None:
+    """The curve of every program, each written down as soon as it is there."""
+    rows: dict[str, Any] = {}
+    with observed() as machine:
+        for program in PROGRAMS:
+            if "error" in program.tasks:
+                rows[program.name] = error(case, folder, program)
+                results["error"][case.slug] = {"programs": rows, "machine": machine}
+                save(results)
+    save(results)
+
+
 def curve_of(ended: Ended, objects: Path, folder: Path) -> list[tuple[float, float]]:
     """Seconds since the command was given, and the error of the object that was kept then."""
     with np.load(folder / "case.npz") as case:
@@ -104,16 +116,14 @@ def main() -> None:
     cases = tuple(case for case in CASES if case.slug in options.case) if options.case else cases
     for case in cases if options.what != "page" else ():
         folder = simulate(case, ROOT / "runs" / "peers")
-        with observed() as machine:
-            if options.what in ("all", "speed"):
-                rows = speed(case, folder, options.rounds)
-                results["speed"][case.slug] = {"programs": rows, "machine": machine}
-        with observed() as machine:
-            if options.what in ("all", "error"):
-                rows = {one.name: error(case, folder, one) for one in PROGRAMS if "error" in one.tasks}
-                results["error"][case.slug] = {"programs": rows, "machine": machine}
         results["versions"] = versions()
-        save(results)
+        if options.what in ("all", "speed"):
+            with observed() as machine:
+                rows = speed(case, folder, options.rounds)
+            results["speed"][case.slug] = {"programs": rows, "machine": machine}
+            save(results)
+        if options.what in ("all", "error"):
+            errors(case, folder, results)
         for verdict in of_speed(results["speed"].get(case.slug, {}).get("programs", {})):
             CONSOLE.print(f"{case.name}: {verdict.what}: {verdict.value:.2f} (limit {verdict.limit})")
         for name, verdict in of_error(results["error"].get(case.slug, {}).get("programs", {})).items():

@@ -17,7 +17,7 @@ from phaser.utils.num import Sampling
 from phaser.utils.object import ObjectSampling
 from protocol import Driver
 
-ADAM_OBJECT, ADAM_PROBE = 1e-2, 1.0
+ADAM_OBJECT, ADAM_PROBE = 2e-2, 4.0
 ANGSTROM = 1e-10
 
 

@@ -15,7 +15,7 @@ from ptychi import api
 from ptychi.api.task import PtychographyTask
 from ptychi.utils import rescale_probe
 
-ADAM_OBJECT, ADAM_PROBE = 1e-2, 1e-2
+ADAM_OBJECT, ADAM_PROBE = 2e-2, 3e-2
 
 
 def options_of(driver: Driver) -> api.options.task.PtychographyTaskOptions:

@@ -103,10 +103,8 @@ class FirstOrder(AbstractSolver):
             batch = feed.batch(moment.seed, moment.step)
         share = max(float(batch.weights.sum()), 1e-12) / feed.total_weight
         rate = self.rate * 0.5 * (1 + math.cos(math.pi * moment.step / max(moment.steps, 1)))
-        number = state.units[0].dtype.type
-        found = _stride(
-            replicate(problem), model, state, batch=batch, memory=self.memory, numbers=(number(share), number(rate))
-        )
+        numbers = tuple(state.units[0].dtype.type(number) for number in (share, rate))
+        found = _stride(replicate(problem), model, state, batch=batch, memory=self.memory, numbers=numbers)
         if not bool(found.finite):
             params, frozen = problem.split(model)
             value, gradient = problem.value_and_gradient(params, frozen, batch, fraction=share)
