@@ -30,6 +30,10 @@ from adorym._core import JobError, format_quantity, parse_quantity
         ("-90°", "angle", -math.pi / 2),
         ("90 rad", "angle", 90.0),
         ("2 mrad", "angle", 0.002),
+        ("4 GB", "memory", 4e9),
+        ("1.5GiB", "memory", 1.5 * 2**30),
+        ("800 kB", "memory", 8e5),
+        ("123456789 B", "memory", 123456789.0),
     ],
 )
 def test_text_with_a_unit_is_the_si_number_to_the_last_bit(text, kind, value):
@@ -53,6 +57,8 @@ def test_bare_numbers_are_si():
         ("1e9999 m", "length", r"too large"),
         ("", "angle", r"expected an angle"),
         (True, "length", r"got True"),
+        ("4 gb", "memory", r"unknown unit of memory, gb; did you mean GB\?"),
+        ("much", "memory", r'expected a size such as "4 GB" or a number of bytes, got "much"'),
         (math.nan, "length", r"got nan"),
         (90, "angle", r'an angle of 90 needs its unit: write "90 deg" or "90 rad"'),
         (-math.inf, "angle", r"needs its unit"),

@@ -8,7 +8,7 @@ import math
 import pytest
 from tests.cli.conftest import HOLOGRAPHY, PTYCHOGRAPHY, SCAN
 
-from adorym.cli import _foresight, _measure, _memory
+from adorym.cli import _measure, _memory
 from adorym.cli._plan import _bytes, _seconds
 
 THICK = (
@@ -113,12 +113,12 @@ def test_the_data_may_decide_the_end(plan):
     assert times["usual"] < times["most"]
 
 
-def test_too_little_memory_is_told_and_nothing_tried(plan, monkeypatch):
-    monkeypatch.setattr(_foresight, "free_memory", lambda: 1e5)
-    told = plan(THICK)
+def test_too_little_memory_is_told_and_nothing_tried(plan):
+    told = plan(THICK, "--set", "memory=100 kB")
     assert told["time"]["usual"] is None
     assert told["legs"][0]["seconds_per_step"] is None
-    assert told["memory"]["host"] > told["memory"]["free"]
+    assert told["memory"]["host"] > told["memory"]["budget"] == 1e5
+    assert not told["memory"]["fits"]
 
 
 @pytest.mark.parametrize(

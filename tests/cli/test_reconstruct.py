@@ -8,6 +8,7 @@ import tomllib
 import numpy as np
 import pytest
 
+from adorym._core import parse_quantity
 from adorym.config import load_job, registries, resolve
 from adorym.io import RunFolder, latest_checkpoint, read_arrays, read_image, read_volume
 
@@ -70,11 +71,12 @@ def test_every_decision_is_in_the_job(holography_run):
     assert stage["views_per_batch"] > 0
     assert stage["frames_per_batch"] == 1
     assert tables["devices"] >= 1
+    assert parse_quantity(tables["memory"], "memory") > 1e8
     assert tables["regularizers"][0]["scale"][0] > 0
     assert tables["regularizers"][0]["where"] == ["object.delta"]
     assert tables["experiment"] == {
         "kind": "holography", "slab_voxels": 8, "parametrization": "delta beta", "ratio": 0.1, "boundary": "vacuum",
-        "start": "auto",
+        "start": "auto", "backward": "stored", "frames_together": 0,
     }  # fmt: skip
     assert [one["where"] for one in tables["constraints"]] == ["object.delta", "object.beta"]
     assert tables["likelihood"]["kind"] == "poisson"

@@ -20,6 +20,7 @@ def test_everything_is_filled_in(job_text, registries):
         "seed": 3,
         "precision": 32,
         "devices": 0,
+        "memory": "auto",
         "folder": "/jobs",
         "data": {"path": "scans/cone.h5", "energy": "5 keV", "flip": False},
         "experiment": {

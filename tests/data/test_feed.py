@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import time
 
 import numpy as np
 import pytest
@@ -146,6 +147,67 @@ def test_frames_that_fit_into_memory_are_read_once() -> None:
     assert sorted(feed.dataset.frames.asked) == [(0, list(range(9))), (1, list(range(9)))]
     kept = Feed(dataset(2, 9), views_per_batch=1, frames_per_batch=4, memory=0)
     assert same(kept.batch(3, 2), feed.batch(3, 2))
+
+
+def test_streamed_frames_are_those_in_memory() -> None:
+    held_out = np.zeros((5, 7), bool)
+    held_out[1] = held_out[3, 4] = True
+    sizes = {"views_per_batch": 2, "frames_per_batch": 3, "held_out": held_out}
+    kept, streamed = Feed(dataset(5, 7), **sizes), Feed(dataset(5, 7), **sizes, memory=0)
+    assert (kept.cached_bytes, streamed.cached_bytes) == (4 * 5 * 7 * 6, 0)
+    for _ in range(2):
+        for held in (False, True):
+            pairs = zip(kept.sweep(held_out=held), streamed.sweep(held_out=held), strict=True)
+            assert all(same(one, other) for one, other in pairs)
+        assert all(same(kept.batch(5, step), streamed.batch(5, step)) for step in (0, 1, 2, 9, 10, 3))
+
+
+def test_a_part_of_a_feed_has_weights_of_its_own() -> None:
+    """What was read ahead for the whole is not served to the part."""
+    feed = Feed(dataset(4, 3), views_per_batch=1, frames_per_batch=3, memory=0)
+    feed.batch(0, 0)
+    part = feed.every(2)
+    weights = [part.batch(0, step).weights.sum() for step in range(1, 4)]
+    feed.batch(0, 1)
+    views = [int(part.batch(0, step).views[0]) for step in range(1, 4)]
+    assert weights == [6 * (view in (1, 3)) for view in views]
+
+
+class Damaged(Watched):
+    def read(self, view: int, frames: np.ndarray) -> np.ndarray:
+        if view == 2:
+            raise DataError("scan.h5 cannot be read at view 2: the file is damaged.")
+        return super().read(view, frames)
+
+
+@pytest.mark.parametrize("memory", [0, 1 << 20])
+def test_what_cannot_be_read_is_told_as_ever(memory: int) -> None:
+    data = dataclasses.replace(dataset(4, 3), frames=Damaged(4, 3))
+    feed = Feed(data, views_per_batch=1, frames_per_batch=3, memory=memory)
+    seen = []
+    with pytest.raises(DataError, match="at view 2"):
+        seen.extend(int(batch.views[0]) for batch in feed.sweep())
+    assert seen == [0, 1]
+    with pytest.raises(DataError, match="at view 2"):
+        [feed.batch(0, step) for step in range(4)]
+
+
+def test_a_streamed_sweep_reads_little_ahead() -> None:
+    feed = Feed(dataset(50, 2), views_per_batch=1, frames_per_batch=2, memory=0)
+    sweep = feed.sweep()
+    for _ in range(3):
+        next(sweep)
+    time.sleep(0.1)
+    assert len(feed.dataset.frames.asked) == 5
+
+
+def test_a_blank_batch_has_the_shape_of_all() -> None:
+    feed = Feed(dataset(3, 5), views_per_batch=2, frames_per_batch=4)
+    blank = feed.blank()
+    assert not feed.dataset.frames.asked
+    batch = feed.batch(0, 0)
+    assert [part.shape for part in blank] == [part.shape for part in batch]
+    assert [part.dtype for part in blank] == [part.dtype for part in batch]
 
 
 def test_frames_in_memory_have_four_axes() -> None:

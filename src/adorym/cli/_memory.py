@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from adorym._core import JobError, format_quantity
+from adorym._core.allocator import return_freed_memory
 
 if TYPE_CHECKING:
     from adorym.config import ResolvedJob
@@ -45,6 +46,7 @@ class Budget:
         """What a job's `memory` gives, in bytes; `None` is what is free. JAX is set up."""
         import jax
 
+        return_freed_memory()
         held, free = held_memory(), free_memory()
         apart = jax.default_backend() != "cpu"
         host = held + _SHARE * free if apart or memory is None else memory
@@ -106,9 +108,9 @@ def allotted(task: Task, job: ResolvedJob, tell: Any) -> tuple[Task, Allotment]:
     sweeps = [one.solver.sweeps for one in task.stages]
     freedom = Freedom(
         job.tables["experiment"]["backward"] == "auto",
-        *(
-            tuple(free and not table[key] for free, table in zip(sweeps, stages, strict=True))
-            for key in ("views_per_batch", "frames_per_batch")
+        tuple(
+            (free and not table["views_per_batch"], free and not table["frames_per_batch"])
+            for free, table in zip(sweeps, stages, strict=True)
         ),
     )
     found = fitted(
@@ -140,7 +142,7 @@ def remedies(task: Task, job: ResolvedJob) -> list[tuple[str, int, str]]:
     return found
 
 
-def rounded(count: float, *, up: bool = False) -> str:
+def rounded(count: float | int, *, up: bool = False) -> str:
     """Bytes in three digits, such as "1.23 GB"."""
     if not math.isfinite(count) or count <= 0:
         return str(count)
@@ -156,9 +158,9 @@ def free_memory() -> float:
     return max(0.0, min([machine, *(_left(folder) for folder in _groups())]))
 
 
-def held_memory() -> int:
-    """Bytes that this process holds now; 0 if unknown."""
-    held = _kilobytes(Path("/proc/self/status"), "VmRSS")
+def held_memory(*, most: bool = False) -> int:
+    """Bytes that this process holds now, or at its peak; 0 if unknown."""
+    held = _kilobytes(Path("/proc/self/status"), "VmHWM" if most else "VmRSS")
     return int(held) if math.isfinite(held) else 0
 
 

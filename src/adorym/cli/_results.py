@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from adorym.cli._measures import Result
+from adorym.cli._memory import held_memory
 from adorym.data import Dataset
 from adorym.io import ImageResult, RunFolder, VolumeResult, write_arrays, write_image, write_volume
 
@@ -115,6 +116,9 @@ def forget_peak_memory() -> None:
 
 def peak_memory() -> int:
     """The most memory this process has held, bytes."""
+    held = held_memory(most=True)  # `getrusage` counts the process that started this one, too
+    if held:
+        return held
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 

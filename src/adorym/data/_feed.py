@@ -184,7 +184,10 @@ class Feed:
         if self._cache is None:
             return self.dataset.read(view, np.sort(frames))[np.argsort(np.argsort(frames))]
         if view not in self._cache:
-            self._cache[view] = self.dataset.read(view, np.arange(self.dataset.frames.shape[1]))
+            whole = np.empty(self.dataset.frames.shape[1:], np.float32)
+            for part in self.dataset.frames.parts:
+                whole[part] = self.dataset.read(view, part)
+            self._cache[view] = whole
         return self._cache[view][frames]
 
 

@@ -8,6 +8,9 @@ import numpy as np
 
 from adorym._core import DataError
 
+_PART = 16 << 20
+"""Bytes of frames that are read at a time where all are looked at."""
+
 
 class FrameSource(ABC):
     """Frames that are read when they are needed: shape `(view, frame, y, x)`, photons, never negative.
@@ -22,6 +25,13 @@ class FrameSource(ABC):
     """
 
     shape: tuple[int, int, int, int]
+
+    @property
+    def parts(self) -> list[np.ndarray]:
+        """The numbers of a view's frames, in parts that are read without taking much memory."""
+        frames = self.shape[1]
+        count = max(1, _PART // (4 * self.shape[2] * self.shape[3]))
+        return [np.arange(first, min(first + count, frames)) for first in range(0, frames, count)]
 
     @abstractmethod
     def read(self, view: int, frames: np.ndarray) -> np.ndarray:

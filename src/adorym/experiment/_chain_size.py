@@ -14,8 +14,9 @@ from adorym.experiment._experiment import Experiment
 from adorym.objects import Slabs
 from adorym.propagation import Backward
 
-_CHAIN, _DETECTION = 4, 3
-"""Waves that a step through a slab works on, forward and back, beside those that are kept; and those of detection."""
+_CHAIN, _DETECTION, _FRAMES = 4, 3, 4
+"""Waves that a step through a slab works on, forward and back, beside those that are kept; waves of detection; and
+copies of the frames, measured and predicted."""
 
 
 class ChainSize(NamedTuple):
@@ -26,18 +27,20 @@ class ChainSize(NamedTuple):
         spacing: metres from one to the next.
         parts: bytes of what describes them.
         wave: bytes of the wave of one frame, all its modes.
+        frame: bytes of one frame, as large as the wave.
         scanned: whether every frame has a wave of its own; where not, there is one wave for all.
 
     Example:
-        >>> size = ChainSize(slabs=64, spacing=1e-9, parts=4000, wave=1000, scanned=False)
+        >>> size = ChainSize(slabs=64, spacing=1e-9, parts=4000, wave=1000, frame=500, scanned=False)
         >>> [size.taken(1, backward) for backward in ("stored", "segments", "reversible")]
-        [79000, 31000, 17000]
+        [105000, 57000, 43000]
     """
 
     slabs: int
     spacing: float
     parts: int
     wave: int
+    frame: int
     scanned: bool
 
     @classmethod
@@ -51,7 +54,8 @@ class ChainSize(NamedTuple):
 
         slabs, parts, wave = eqx.filter_eval_shape(shapes, model)
         sizes = [math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in (*jax.tree.leaves(parts), wave)]
-        return cls(slabs.phase.shape[0], slabs.spacing, sum(sizes[:-1]), sizes[-1], model.geometry.scanned)
+        frame = math.prod(model.grid.shape) * slabs.phase.dtype.itemsize
+        return cls(slabs.phase.shape[0], slabs.spacing, sum(sizes[:-1]), sizes[-1], frame, model.geometry.scanned)
 
     def taken(self, frames: int, backward: Backward, together: int = 0) -> int:
         """Bytes that a gradient, or a Gauss-Newton product, takes for the waves of a view: about, and rather more.
@@ -61,7 +65,8 @@ class ChainSize(NamedTuple):
             backward: see `Experiment.backward`.
             together: see `Experiment.together`.
         """
-        waves, descriptions = (min(together or frames, frames), 4) if self.scanned else (1, 2)
+        waves, descriptions = (min(together or frames, frames), 5) if self.scanned else (1, 8)
         kept = {"stored": self.slabs, "segments": 2 * math.isqrt(self.slabs), "reversible": 2}[backward]
         chain = (min(kept, self.slabs) + _CHAIN) * waves
-        return (chain + _DETECTION * (waves if self.scanned else frames)) * self.wave + descriptions * self.parts
+        detection = _DETECTION * (waves if self.scanned else frames)
+        return (chain + detection) * self.wave + descriptions * self.parts + _FRAMES * frames * self.frame

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Literal
 
@@ -152,10 +153,10 @@ def _images(
 
 
 def _within(frames: FrameSource, low: float, high: float) -> np.ndarray:
-    """Pixels that stay in a range in all frames; one pass, a view at a time."""
+    """Pixels that stay in a range in all frames; one pass, part by part."""
     everywhere = np.ones(frames.shape[2:], dtype=bool)
-    for view in range(frames.shape[0]):
-        images = frames.read(view, np.arange(frames.shape[1]))
+    for view, part in itertools.product(range(frames.shape[0]), frames.parts):
+        images = frames.read(view, part)
         everywhere &= ((images >= low) & (images <= high)).all(axis=0)
     return everywhere
 

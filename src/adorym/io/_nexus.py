@@ -27,6 +27,7 @@ probe at (y, x) on the sample is the sample moved by (-x, -y), which is (+x, +y)
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
@@ -96,8 +97,8 @@ def write_dataset(path: str | os.PathLike[str], dataset: Dataset, *, truth: Trut
         if truth is not None:
             _write_truth(file, truth)
         data = _create_frames(file, dataset)
-        for view in range(dataset.frames.shape[0]):  # one view in memory at a time
-            data[view] = dataset.frames.read(view, np.arange(dataset.frames.shape[1]))
+        for view, part in itertools.product(range(dataset.frames.shape[0]), dataset.frames.parts):
+            data[view, part[0] : part[-1] + 1] = dataset.frames.read(view, part)
             check()
     return Path(path)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from adorym._core import DataError
@@ -10,7 +12,7 @@ from adorym.io._dataset import MAXIMUM_SPAN
 
 
 def validate(dataset: Dataset) -> None:
-    """Check a data set; its frames are looked at once, a view at a time.
+    """Check a data set; its frames are looked at once, part by part.
 
     Args:
         dataset: the data set.
@@ -34,13 +36,13 @@ def validate(dataset: Dataset) -> None:
     """
     validate_metadata(dataset)
     brightest = 0.0
-    for view in range(dataset.frames.shape[0]):
-        images = dataset.frames.read(view, np.arange(dataset.frames.shape[1]))
+    for view, part in itertools.product(range(dataset.frames.shape[0]), dataset.frames.parts):
+        images = dataset.frames.read(view, part)
         bad = ~np.isfinite(images) | (images < 0)
         bad &= dataset.mask
         if bad.any():
-            frame, row, column = np.argwhere(bad)[0]
-            value = images[frame, row, column]
+            first, row, column = np.argwhere(bad)[0]
+            value, frame = images[first, row, column], part[first]
             kind = "negative counts" if np.isfinite(value) else "values that are not finite"
             raise DataError(
                 f"{dataset.source}, view {view}, frame {frame}, pixel ({row}, {column}) holds {value:g}: measured "

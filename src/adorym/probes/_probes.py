@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import math
 
 import equinox as eqx
 import jax
@@ -70,7 +71,7 @@ class PlaneWave(AbstractProbe):
 
     def binned(self, factor: int) -> PlaneWave:
         """See `AbstractProbe.binned`."""
-        return PlaneWave(self.log_photons + 2 * np.log(factor))
+        return PlaneWave(self.log_photons + 2 * math.log(factor))
 
 
 class Modes(AbstractProbe):

@@ -7,6 +7,7 @@ compiled, as the run would do anyway, and the compiler's own measure decides.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import math
 from collections.abc import Callable
@@ -23,10 +24,10 @@ from adorym.reconstruct._levels import Leg, Level
 from adorym.reconstruct._loop import Task
 from adorym.reconstruct._stages import resized
 
-_HOPE, _CARE, _GROWTH = 0.4, 1.1, 1.1
+_HOPE, _CARE, _GROWTH = 0.35, 1.3, 1.1
 """Of what shapes tell of a kernel: what it may take at the least, and at the most; what another may take more."""
 
-_LOOP, _PENALTIES, _SOLVER = 4, 11, 4
+_LOOP, _PENALTIES, _SOLVER = 3, 11, 4
 """Copies of what is free: of a pass through the slabs; of a gradient of penalties on it; of a search along a line."""
 
 _COMPILED, _COMPILING = 40, 24
@@ -74,17 +75,16 @@ class Freedom(NamedTuple):
 
     Attributes:
         backward: whether the backward pass is, and with it the number of frames together, unless that is given.
-        views, frames: for every stage, whether those of a batch are; only where a solver adds up all batches, which do
-            not change what it does.
+        batches: for every stage, whether the views and the frames of a batch are; only where a solver adds up all
+            batches, which do not change what it does.
 
     Example:
-        >>> Freedom(True, (True,), (False,)).frames
-        (False,)
+        >>> Freedom(True, ((True, False),)).batches
+        ((True, False),)
     """
 
     backward: bool
-    views: tuple[bool, ...]
-    frames: tuple[bool, ...]
+    batches: tuple[tuple[bool, bool], ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,7 +142,8 @@ class _Size(NamedTuple):
         free, penalized, state = map(_bytes, parts)
         models = _bytes(own) + (_bytes(task.model) if leg.factor > 1 else 0)
         frame = 4 * math.prod(task.dataset.frames.shape[2:]) // leg.factor**2
-        return cls(leg, ChainSize.of(own), free, penalized, models, state, frame, 8 * math.prod(own.grid.shape))
+        chain = ChainSize.of(own)
+        return cls(leg, chain, free, penalized, models, state, frame, 2 * chain.frame)
 
     def kernel(self, cut: Cut) -> int:
         """The largest of the kernels on one device, beside its arguments."""
@@ -190,22 +191,23 @@ def fitted(
     if measure.fits(whole, _CARE):
         return Fitted(task, measure.need(whole, 1.0), True)
     cuts = _cuts(task, measure.sizes, freedom=freedom, walks_back=walks_back)
-    share = None  # that the compiler tells
+    told: dict[tuple[Backward, bool], float] = {}  # shares, by the way through the slabs
     for cut in cuts:
-        if not measure.fits(cut, share or _HOPE):
+        way = cut.backward, cut.together > 0
+        if not measure.fits(cut, told.get(way, _HOPE)):
             continue
         sure = measure.fits(cut, _CARE)
         if not sure:
             tell("compiling, to see what memory that takes")
             worst = measure.worst(cut)
-            share = _compiled(cut.applied(task), worst) / worst.kernel(cut)
-        certain = 1.0 if sure or share is None else share
+            told[way] = _compiled(cut.applied(task), worst) / worst.kernel(cut)
+        certain = 1.0 if sure else told[way]
         if measure.fits(cut, certain):
-            best = cut._replace(sizes=_as_large_as_fits(cut, cuts, measure, certain))
+            best = cut._replace(sizes=_as_large_as_fits(cut, cuts, fits=functools.partial(measure.fits, share=certain)))
             return Fitted(best.applied(task), measure.need(best, certain), True)
-        share = certain * _GROWTH  # what is hardly less is not compiled as well
-    least = min(cuts, key=lambda cut: measure.need(cut, share or 1.0))
-    return Fitted(least.applied(task), measure.need(least, share or 1.0), False)
+        told[way] *= _GROWTH  # what is hardly less is not compiled as well
+    needs = [measure.need(cut, told.get((cut.backward, cut.together > 0), 1.0)) for cut in cuts]
+    return Fitted(cuts[needs.index(min(needs))].applied(task), min(needs), False)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -224,7 +226,7 @@ class _Measure:
         """Bytes of the worst leg, if kernels take this share of what shapes tell."""
         return max(size.need(cut, share) for size in self.sizes)
 
-    def fits(self, cut: Cut, share: float, stage: int | None = None) -> bool:
+    def fits(self, cut: Cut, share: float, *, stage: int | None = None) -> bool:
         """Whether there is room for that; for a stage's legs alone."""
         return all(size.need(cut, share) <= self.room for size in self.sizes if stage in (None, size.leg.stage))
 
@@ -233,11 +235,11 @@ class _Measure:
         return max(self.sizes, key=lambda size: size.need(cut, 1.0))
 
 
-def _as_large_as_fits(cut: Cut, cuts: list[Cut], measure: _Measure, share: float) -> tuple[tuple[int, int], ...]:
+def _as_large_as_fits(cut: Cut, cuts: list[Cut], *, fits: Callable[..., bool]) -> tuple[tuple[int, int], ...]:
     """For every stage the largest batches that there is room for with the cut's way through the slabs."""
     alike = [other for other in cuts if other[:2] == cut[:2]]
     return tuple(
-        next((other.sizes[stage] for other in alike if measure.fits(other, share, stage)), size)
+        next((other.sizes[stage] for other in alike if fits(other, stage=stage)), size)
         for stage, size in enumerate(cut.sizes)
     )
 
@@ -263,8 +265,8 @@ def _batches(task: Task, freedom: Freedom) -> dict[tuple[tuple[int, int], ...], 
     found: dict[tuple[tuple[int, int], ...], tuple[bool, int, int]] = {}
     for parts, groups in itertools.product(range(most), repeat=2):
         sizes = tuple(
-            _halved(views, frames, groups * freedom.views[i], parts * freedom.frames[i])
-            for i, (views, frames) in enumerate(whole)
+            _halved(size, (groups * views, parts * frames))
+            for size, (views, frames) in zip(whole, freedom.batches, strict=True)
         )
         enough = _FEW if task.model.geometry.scanned else math.inf
         few = any(new < min(old, enough) for (_, new), (_, old) in zip(sizes, whole, strict=True))
@@ -272,15 +274,17 @@ def _batches(task: Task, freedom: Freedom) -> dict[tuple[tuple[int, int], ...], 
     return found
 
 
-def _halved(views: int, frames: int, groups: int, parts: int) -> tuple[int, int]:
+def _halved(size: tuple[int, int], often: tuple[int, int]) -> tuple[int, int]:
     """A batch with its views and its frames halved so often; the devices still divide what they share."""
     devices = jax.local_device_count()
-    shared = views >= devices
+    shared = size[0] >= devices
 
     def half(whole: int, times: int, least: int) -> int:
         return min(whole, -(-whole // 2**times // least) * least)
 
-    return half(views, groups, devices if shared else 1), half(frames, parts, 1 if shared else min(devices, frames))
+    least = (devices, 1) if shared else (1, min(devices, size[1]))
+    views, frames = map(half, size, often, least)
+    return views, frames
 
 
 class _Way(NamedTuple):
