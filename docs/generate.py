@@ -15,8 +15,8 @@ JOB = """\
 # The job
 
 A job is a TOML file. It says what the Python API says, in the same words: every table names a constructor, and the
-keys of a table are that constructor's parameters. Lengths, energies and angles are text with a unit ("2 nm", "5 keV",
-"3 deg") or SI numbers. An unknown key is an error that names the nearest known one.
+keys of a table are that constructor's parameters. Lengths, energies, angles and memory are text with a unit ("2 nm",
+"5 keV", "3 deg", "4 GB") or numbers in SI units and bytes. An unknown key is an error that names the nearest known one.
 
 ```toml
 version = 1
@@ -34,9 +34,10 @@ free = ["object", "probe"]
 epochs = 90
 ```
 
-Everything else has a default, and what is decided automatically (kinds, slabs, batches, scales, devices) is written
-into the `job.toml` of the RUN folder: that file says all, and reconstructing it again gives the same result on the same
-machine. Any key can be changed from the command line: `--set stages.1.epochs=200`.
+Everything else has a default, and what is decided automatically (kinds, slabs, batches, scales, devices, and
+[what fits into memory](architecture.md#memory)) is written into the `job.toml` of the RUN folder: that file says all,
+and reconstructing it again gives the same result on the same machine. Any key can be changed from the command line:
+`--set stages.1.epochs=200`.
 
 A job with `[phantom]` and `[scan]` in place of `[data]` is simulated, by `adorym simulate` into a file, or on the way
 by `adorym reconstruct`.

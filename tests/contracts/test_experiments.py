@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import jax
@@ -103,3 +104,21 @@ def test_frames_carried_a_few_at_a_time_are_those_carried_together(name: str, mo
         found.append(np.concatenate([np.ravel(leaf) for leaf in [value, *jax.tree.leaves(gradient)]]))
     for other in found[1:]:
         np.testing.assert_allclose(other, found[0], rtol=1e-9, atol=1e-12 * np.abs(found[0]).max())
+
+
+@pytest.mark.parametrize("backward", ["stored", "segments", "reversible"])
+@pytest.mark.parametrize("together", [1, 2])
+def test_waves_that_are_computed_again_are_those_that_were_kept(backward: str, together: int) -> None:
+    """With respect to every part, positions and probe too, forward and back."""
+    model, dataset = prepared("multislice ptycho-tomography")
+    problem, batch = Problem(Poisson(), free=parts(model)), whole(dataset)
+
+    def derivatives(model: Experiment) -> np.ndarray:
+        params, frozen = problem.split(model)
+        value, gradient = problem.value_and_gradient(params, frozen, batch, fraction=1.0)
+        product = problem.gauss_newton_product(params, frozen, batch, vector=gradient)
+        return np.concatenate([np.ravel(leaf) for leaf in [value, *jax.tree.leaves((gradient, product))]])
+
+    wanted = derivatives(model)
+    found = derivatives(dataclasses.replace(model, backward=backward, together=together))
+    np.testing.assert_allclose(found, wanted, rtol=1e-8, atol=1e-11 * np.abs(wanted).max())
