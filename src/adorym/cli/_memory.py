@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from adorym.config import ResolvedJob
     from adorym.reconstruct import Task
 
-PROGRAM = 224 << 20
-"""What compiled kernels, looks at a run and its results add to what a process holds before it."""
+PROGRAM, _DEVICE = 256 << 20, 96 << 20
+"""What compiled kernels, looks at a run and its results add to what a process holds before it; and what further devices
+of a processor do, each."""
 
 _SHARE = 0.9
 """Of what is free, how much a run may take."""
@@ -50,7 +51,8 @@ class Budget:
         held, free = held_memory(), free_memory()
         apart = jax.default_backend() != "cpu"
         host = held + _SHARE * free if apart or memory is None else memory
-        frames = max(0.0, host - held - PROGRAM)
+        program = PROGRAM + (0 if apart else (jax.local_device_count() - 1) * _DEVICE)
+        frames = max(0.0, host - held - program)
         if not apart:
             return cls(host, frames, frames, memory is not None)
         device = _SHARE * device_memory() if memory is None else memory
