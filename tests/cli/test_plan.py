@@ -70,7 +70,7 @@ def test_a_thick_sample_needs_slabs(plan):
 def test_memory_time_and_disk_are_those_of_a_small_job(plan):
     told = plan(HOLOGRAPHY)
     (leg,) = told["legs"]
-    assert 50e6 < told["memory"]["host"] < 3e9
+    assert 50e6 < told["memory"]["host"] < _memory.held_memory() + 2e9  # on top of what this process holds already
     assert told["memory"]["device"] is None
     assert (told["time"]["usual_steps"], told["time"]["most_steps"], told["time"]["open"]) == (3, 3, False)
     assert 0 < leg["seconds_per_pass"] < leg["seconds_per_step"]  # a Gauss-Newton step is many passes
