@@ -22,21 +22,34 @@ from adorym.simulate import simulate
 from adorym.solvers import FirstOrder, Moment
 
 
-def test_the_unit_is_the_best_length_along_the_signs_of_the_gradient() -> None:
-    """Of a convex parabola: the objective has its minimum there."""
+def test_the_unit_is_what_the_best_step_along_the_gradient_moves() -> None:
+    """Of a convex parabola: where the objective has its minimum."""
     model, dataset = linear()
     solver, problem = FirstOrder(views_per_batch=3, frames_per_batch=2, rate=1.0), Problem(Gaussian(0.3), free=("x",))
     feed = feed_for(solver, dataset)
     (unit,) = solver.init(problem, model, feed, seed=0).units
     matrix, counts = equations(model, dataset)
-    direction = np.sign(matrix.T @ (matrix @ np.asarray(model.x) - counts))
+    gradient = matrix.T @ (matrix @ np.asarray(model.x) - counts)
 
     def objective(length: float) -> float:
-        return float(np.sum((matrix @ (np.asarray(model.x) - length * direction) - counts) ** 2))
+        return float(np.sum((matrix @ (np.asarray(model.x) - length * gradient) - counts) ** 2))
 
-    best = float(unit)
+    best = float(unit) * np.sum(np.abs(gradient)) / np.sum(gradient**2)
     assert best > 0
     assert objective(best) < min(objective(0.98 * best), objective(1.02 * best), objective(0.0))
+
+
+def test_what_is_right_already_makes_no_step_shorter() -> None:
+    """One element is off, like the lit part of a probe with dark surroundings; the gradient of others is rounding."""
+    model, dataset = linear()
+    columns, _ = np.linalg.qr(np.asarray(model.matrix).reshape(-1, 5))
+    model = dataclasses.replace(model, matrix=jnp.asarray(columns.reshape(model.matrix.shape)))
+    truth = np.random.default_rng(1).normal(size=5)
+    dataset = dataclasses.replace(dataset, frames=ArrayFrames(np.asarray(model.matrix) @ truth))
+    solver, problem = FirstOrder(views_per_batch=3, frames_per_batch=2), Problem(Gaussian(0.3), free=("x",))
+    off = dataclasses.replace(model, x=jnp.asarray(truth).at[2].add(0.7))
+    (unit,) = solver.init(problem, off, feed_for(solver, dataset), seed=0).units
+    assert float(unit) == pytest.approx(0.7, rel=1e-5)
 
 
 def test_several_leaves_share_the_first_step() -> None:

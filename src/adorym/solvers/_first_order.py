@@ -1,10 +1,11 @@
 """Steps along the gradient of a batch, scaled by the curvature of the data instead of by hand.
 
 Adam (Kingma & Ba, 2015) moves every element of a leaf by about the same length, its rate. What rate is right depends
-on the leaf's unit, on the photons and on how many frames see an element. Here it is measured: along the first step's
-direction d, the Gauss-Newton model of the batch is least at the length <g, d> / <d, JᵀFJ d>. That length, found for
-each leaf by itself, is the leaf's unit; the rate is then a fraction of it, which falls to zero over the stage by a
-cosine.
+on the leaf's unit, on the photons and on how many frames see an element. Here it is measured: along a leaf's gradient
+g the Gauss-Newton model of the batch is least after a step α g. By how much that step moves
+an element where there is something to move, Σ |α g|² / Σ |α g|, is the leaf's unit; elements that the batch says little
+of, such as the dark surroundings of a probe or voxels beside the beam, do not make it smaller. The rate is a fraction
+of it, which falls to zero over the stage by a cosine.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from adorym.sharding import replicate
 from adorym.solvers._passes import ensure_finite
 from adorym.solvers._solver import AbstractSolver, Info, Moment, Work
 from adorym.solvers._vectors import dot, only
+
+_NOTHING = 1e-30
 
 
 class FirstOrderState(NamedTuple):
@@ -85,14 +88,15 @@ class FirstOrder(AbstractSolver):
         batch = next(batch for batch in batches if batch.weights.any())  # others hold only frames that are kept back
         value, gradient = problem.value_and_gradient(params, frozen, batch, fraction=0.0)
         ensure_finite(value, gradient, params=params, batches=(batch,))
-        direction = jax.tree.map(jnp.sign, gradient)
+        direction = jax.tree.map(lambda leaf: leaf / jnp.maximum(jnp.max(jnp.abs(leaf)), _NOTHING), gradient)
         count = len(jax.tree.leaves(params))
         units = []
-        for index in range(count):
+        for index, leaf in enumerate(jax.tree.leaves(direction)):
             along = only(direction, index)
             curvature = dot(along, problem.gauss_newton_product(params, frozen, batch, vector=along))
-            slope = dot(gradient, along)
-            units.append(jnp.where(curvature > 0, slope / jnp.maximum(curvature, 1e-30) / math.sqrt(count), 0.0))
+            length = dot(gradient, along) / jnp.maximum(curvature, _NOTHING) / math.sqrt(count)
+            moved = jnp.sum(jnp.square(leaf)) / jnp.maximum(jnp.sum(jnp.abs(leaf)), _NOTHING)
+            units.append(jnp.where(curvature > 0, length * moved, 0.0))
         return self.blank(problem, model)._replace(units=tuple(units))
 
     def step(
