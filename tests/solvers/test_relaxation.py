@@ -108,6 +108,27 @@ def test_what_is_slow_to_come_has_its_time() -> None:
     assert error(run[-1].model) <= error(begun.model)
 
 
+class Refusing(LBFGS):
+    """Steps, but says of all after the first ten that no way down was found."""
+
+    def step(self, problem, model, state, *, feed, moment):  # type: ignore[no-untyped-def]
+        moved, state, info = super().step(problem, model, state, feed=feed, moment=moment)
+        return moved, state, info._replace(refused=moment.step >= 10)
+
+
+def test_what_the_solver_no_longer_gets_down_waits_for_no_further_gain() -> None:
+    """After the turn a single look at a weight is enough, even where held-out frames gained a little."""
+    run = task(measured(2e5), TotalVariation())
+    (stage,) = run.stages
+    inner = Refusing(stage.solver.views_per_batch, stage.solver.frames_per_batch)
+    refusing = dataclasses.replace(stage, solver=Relaxation.of(inner))
+    usual, short = (list(iterate(dataclasses.replace(run, stages=(one,)))) for one in (stage, refusing))
+    weights = [float(one.state.weight) for one in short if one.state.way and not one.last]
+    assert len(set(weights)) >= len(weights) - 1  # the best once back and once more on the way up, others once
+    assert len(short) < len(usual)
+    assert short[-1].state.best <= next(one for one in short if one.state.way).state.best
+
+
 def test_without_an_open_weight_it_stops_early() -> None:
     """Fitting noise, the prediction of what was kept back grows worse, long before the fit is perfect."""
     end = last(task(measured(300.0)))

@@ -118,7 +118,7 @@ class ConjugateGradient(AbstractSolver):
         after = inactive(problem, found.params, found.gradient, curvature=metric)
         carried = _carried(direction, (gradient, after), metric)
         state = ConjugateGradientState(found.value, found.gradient, state.curvature, carried)
-        return eqx.combine(found.params, frozen), state, Info(float(found.value), found.note)
+        return eqx.combine(found.params, frozen), state, Info(float(found.value), found.note, refused=not found.gain)
 
 
 @jax.jit

@@ -114,7 +114,7 @@ class LBFGS(AbstractSolver):
             state = state._replace(steps=forgotten[0], changes=forgotten[1])
             return eqx.combine(params, frozen), state, Info(float(state.value), "refused", refused=True)
         state = _remembered(state, params, (found.params, found.value, found.gradient))
-        return eqx.combine(found.params, frozen), state, Info(float(found.value), found.note)
+        return eqx.combine(found.params, frozen), state, Info(float(found.value), found.note, refused=not found.gain)
 
 
 @eqx.filter_jit

@@ -34,9 +34,10 @@ class Found(NamedTuple):
         value: the objective.
         gradient: its gradient.
         note: how it went, in a few words.
+        gain: whether the first length was good, or the objective fell by more than its rounding.
 
     Example:
-        >>> Found((jnp.ones(2),), jnp.ones(()), (jnp.zeros(2),), "1 trial").note
+        >>> Found((jnp.ones(2),), jnp.ones(()), (jnp.zeros(2),), "1 trial", True).note
         '1 trial'
     """
 
@@ -44,6 +45,7 @@ class Found(NamedTuple):
     value: Float[Array, ""]
     gradient: PyTree
     note: str
+    gain: bool
 
 
 def newton_length(
@@ -109,7 +111,8 @@ def search(
             change, end = values[-1] - value, float(dot(slope, moved))
             flat = change <= noise and end <= (1 - 2 * _SHARE) * -fall
             if math.isfinite(end) and (change <= _SHARE * fall or flat):
-                return Found(candidate, after, slope, f"{trial} trial{'s' * (trial > 1)}")
+                note, gain = f"{trial} trial{'s' * (trial > 1)}", trial == 1 or change < -noise
+                return Found(candidate, after, slope, note, gain)
             if math.isfinite(change) and change > fall:
                 factor = min(max(-fall / (2 * (change - fall)), 0.1), 0.5)
         length = length * factor

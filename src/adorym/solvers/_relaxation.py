@@ -189,7 +189,8 @@ class Relaxation(AbstractSolver):
     ) -> tuple[PyTree, RelaxationState, str]:
         """Judges the present weight by the held-out frames and goes on to the next, or back to the best.
 
-        Where the solver `refused` there is no way down at this weight, and nothing to wait for.
+        Where the solver `refused` there is no way down at this weight, and nothing to wait for; what held-out frames
+        gain from going on all the same, at a corner of the penalties, is no longer worth its many trials.
         """
         params, frozen = problem.split(model)
         value, nat = held_out(problem, model, feed)
@@ -201,7 +202,8 @@ class Relaxation(AbstractSolver):
         looks, way, keep = int(state.looks), int(state.way), self._keep(feed, state)
         higher = way == _UP and bool(state.weight > state.best_weight)  # than any that was a gain
         worse = 0 if worth else int(state.worse) + 1
-        over = lost or worse >= (1 if way == _BACK or higher or refused else self.patience)
+        done = refused and way != _DOWN and problem.open
+        over = lost or done or worse >= (1 if way == _BACK or higher or refused else self.patience)
         if over and keep > 1:  # what a part of the views cannot tell, all may
             worse, looks, over = 0, len(self.growing), False
         elif worth:

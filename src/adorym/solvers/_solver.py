@@ -37,7 +37,7 @@ class Info(NamedTuple):
     Attributes:
         value: objective in nats, scaled to all data.
         note: what the solver did, in a few words.
-        refused: whether no way down was found, so that nothing moved.
+        refused: whether no way down was found, or after trials one that rounding hides.
 
     Example:
         >>> Info(1.0, "accepted").note
