@@ -10,6 +10,12 @@ angle and the axis. The transpose: output o samples the volume at R(o) with the 
 (1 - |Δz|)(1 - |Δx|), so voxel p receives from the outputs o in the 3 x 3 neighbourhood of round(R⁻¹(p)) the weight
 tent(R(o) - p). It is exact: where the tent is not zero, o differs from R⁻¹(p) by less than √2 along each axis, so from
 its rounded value by less than 2, that is by one at most.
+
+Six reads do for these nine. The tent stands on an open square with sides of 2 about R⁻¹(p), turned by the angle. Count
+the neighbourhood's axes in the direction in which R⁻¹(p) lies off its rounded value. Then (-1, -1) is at least √2 away,
+half the square's diagonal: never inside. (-1, 0) and (-1, 1) lie 1 apart on a line that passes R⁻¹(p) at a distance of
+1 or more; the square's chord there is 2 / (1 + sin θ + cos θ) <= 1 long (θ to the nearest axis), so that at most one is
+inside. The same holds for (0, -1) and (1, -1).
 """
 
 from __future__ import annotations
@@ -21,6 +27,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.experimental.layout import Layout, with_layout_constraint
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array, Float
@@ -86,7 +93,15 @@ def _index_of(z: Array, x: Array, size: Size) -> tuple[Array, Array]:
     return z + (size[0] - 1) / 2, x + (size[1] - 1) / 2
 
 
-def _weighted_rows(rows: Array, size: Size, corners: list[tuple[Array, Array, Array]]) -> Array:
+class _Corner(NamedTuple):
+    """A grid point, and its weight."""
+
+    z: Array
+    x: Array
+    weight: Array
+
+
+def _weighted_rows(rows: Array, size: Size, corners: list[_Corner]) -> Array:
     """Sum over corners of weight times row; corners outside the grid are vacuum."""
     total: Array | None = None
     for z, x, weight in corners:
@@ -112,7 +127,7 @@ def _forward(volume: Array, angle: Array, offset: Array, *, plan: _Plan) -> Arra
         fz, fx = z - z0, x_index - x0
         iz, ix = z0.astype(jnp.int32), x0.astype(jnp.int32)
         corners = [
-            (iz + a, ix + b, (fz if a else 1 - fz) * (fx if b else 1 - fx))
+            _Corner(iz + a, ix + b, (fz if a else 1 - fz) * (fx if b else 1 - fx))
             for a, b in itertools.product((0, 1), repeat=2)
         ]
         return total + _weighted_rows(rows, plan.source, corners)
@@ -125,36 +140,32 @@ def _forward(volume: Array, angle: Array, offset: Array, *, plan: _Plan) -> Arra
 def _backward(cotangent: Array, angle: Array, offset: Array, *, plan: _Plan) -> Array:
     size, slab_size = plan.size, (plan.size[0] // plan.planes, plan.size[1])
     depth, width = plan.source
-    rows = cotangent.reshape(-1, cotangent.shape[-1])
-    blocks = _blocks(depth, depth * width * rows.shape[1])
-    x = jnp.arange(width, dtype=cotangent.dtype) - (width - 1) / 2
+    # the rows it reads have to lie in memory as rows; left to itself, XLA hands over a transposed array
+    rows = with_layout_constraint(cotangent.reshape(-1, cotangent.shape[-1]), Layout(major_to_minor=(0, 1)))
+    z, x = (jnp.arange(n, dtype=cotangent.dtype) - (n - 1) / 2 for n in (depth, width))
+    point_z, point_x = (a.reshape(-1) for a in jnp.broadcast_arrays(z[:, None], x[None, :]))
+    # the inverse rotation is the rotation by -angle; the output's x index counts from the displaced axis
+    laboratory_z, laboratory_x = _sample_of(point_z, point_x, -angle)
+    oz, ox = _index_of(laboratory_z - plan.middle, laboratory_x + offset, size)
+    nz, nx = jnp.round(oz), jnp.round(ox)
+    to_z, to_x = jnp.where(oz < nz, -1, 1), jnp.where(ox < nx, -1, 1)
 
-    def one_block(first: Array) -> Array:
-        z = jnp.arange(depth // blocks, dtype=cotangent.dtype) + first
-        point_z, point_x = (a.reshape(-1) for a in jnp.broadcast_arrays(z[:, None], x[None, :]))
-        # the inverse rotation is the rotation by -angle; the output's x index counts from the displaced axis
-        laboratory_z, laboratory_x = _sample_of(point_z, point_x, -angle)
-        oz, ox = _index_of(laboratory_z - plan.middle, laboratory_x + offset, size)
-        nz, nx = jnp.round(oz), jnp.round(ox)
-        iz, ix = nz.astype(jnp.int32), nx.astype(jnp.int32)
-        corners = []
-        for a, b in itertools.product((-1, 0, 1), repeat=2):
-            back_z, back_x = _sample_of(
-                nz + (a - (size[0] - 1) / 2 + plan.middle), nx + (b - (size[1] - 1) / 2) - offset, angle
-            )
-            weight = jnp.maximum(1 - jnp.abs(back_z - point_z), 0) * jnp.maximum(1 - jnp.abs(back_x - point_x), 0)
-            # floor division sends planes in front of the first slab to slab -1, which is outside
-            corners.append(((iz + a) // plan.planes, ix + b, weight))
-        return _weighted_rows(rows, slab_size, corners)
+    def neighbour(along_z: int, along_x: int) -> _Corner:
+        a, b = along_z * to_z, along_x * to_x
+        back_z, back_x = _sample_of(
+            nz + (a - (size[0] - 1) / 2 + plan.middle), nx + (b - (size[1] - 1) / 2) - offset, angle
+        )
+        weight = jnp.maximum(1 - jnp.abs(back_z - point_z), 0) * jnp.maximum(1 - jnp.abs(back_x - point_x), 0)
+        # floor division sends planes in front of the first slab to slab -1, which is outside
+        return _Corner((nz.astype(jnp.int32) + a) // plan.planes, nx.astype(jnp.int32) + b, weight)
 
-    starts = jnp.arange(blocks, dtype=cotangent.dtype) * (depth // blocks) - (depth - 1) / 2
-    # a loop, so that the rows it reads lie in memory as rows: alone, the gather would be given a transposed array
-    return jax.lax.map(one_block, starts).reshape(*plan.source, -1)
+    def either(one: _Corner, other: _Corner) -> _Corner:
+        return _Corner(*(jnp.where(one.weight > other.weight, a, b) for a, b in zip(one, other, strict=True)))
 
-
-def _blocks(depth: int, elements: int) -> int:
-    """Into how many equal blocks of planes a volume is cut: two at least, of a million numbers at most."""
-    return next((n for n in range(max(2, -(-elements // 2**20)), depth) if depth % n == 0), depth)
+    corners = [neighbour(*at) for at in ((0, 0), (0, 1), (1, 0), (1, 1))]
+    corners.append(either(neighbour(-1, 0), neighbour(-1, 1)))
+    corners.append(either(neighbour(0, -1), neighbour(1, -1)))
+    return _weighted_rows(rows, slab_size, corners).reshape(*plan.source, -1)
 
 
 def _implementation(array: Array, angle: Array, offset: Array, *, plan: _Plan, transpose: bool) -> Array:
