@@ -109,7 +109,7 @@ def test_the_compiler_agrees_and_the_gradient_is_the_same(make):
     task = make()
     wanted, whole = slope(task), cut_of(task, math.inf).need
     seen = set()
-    for part, accurate in ((0.9, True), (0.9, False), (0.6, False), (0.4, True)):
+    for part, accurate in ((0.9, True), (0.9, False), (0.6, False), (0.45, True), (0.4, True)):
         found = cut_of(task, part * whole, walks_back=lambda accurate=accurate: accurate)
         cut = Cut.of(found.task)
         if not found.fits or cut in seen:

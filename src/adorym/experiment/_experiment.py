@@ -147,6 +147,8 @@ class Experiment(eqx.Module):
                 ny, nx = (n + 2 * self.margin for n in slabs.phase.shape[1:])
                 placement = self.geometry.frame(view, frames, field=(ny, nx), window=self.grid.shape)
                 field, window = incident(placement.fraction), _windows(placement.corner, self.grid.shape)
+                if transmit is _itself and self.backward == "stored" and not self.together:
+                    parts, window = (_columns(parts[0], placement.corner, self.grid.shape),), _itself
         behind = multislice(
             field, parts, step=step, transmit=lambda *slab: window(transmit(*slab)), backward=self.backward
         )
@@ -215,3 +217,19 @@ def _windows(corners: Int[Array, "frame 2"], shape: tuple[int, int]) -> Callable
         return jax.vmap(lambda corner: jax.lax.dynamic_slice(slab, (corner[0], corner[1]), shape))(corners)[:, None]
 
     return cut
+
+
+def _columns(
+    slabs: Complex[Array, "slab Y X"], corners: Int[Array, "frame 2"], shape: tuple[int, int]
+) -> Complex[Array, "slab frame 1 y x"]:
+    """What each frame's probe array covers of all slabs.
+
+    Cut out once for a frame, and frame by frame, so that its gradient is added where it belongs: the gradient of a
+    slab at a time would be a whole slab of zeros with a window in it, for each frame.
+    """
+
+    def column(corner: Int[Array, "2"]) -> Complex[Array, "slab y x"]:
+        return jax.lax.dynamic_slice(slabs, (jnp.zeros_like(corner[0]), *corner), (slabs.shape[0], *shape))
+
+    found = column(corners[0])[None] if corners.shape[0] == 1 else jax.lax.map(column, corners)
+    return jnp.swapaxes(found, 0, 1)[:, :, None]
