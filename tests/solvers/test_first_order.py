@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from tests.solvers.problems import equations, feed_for, linear, scan
 
-from adorym._core import DataError
+from adorym._core import DataError, JobError
 from adorym._core.trees import replace
 from adorym.data import ArrayFrames, Feed
 from adorym.experiment import holography, plan_holography
@@ -168,3 +168,11 @@ def test_a_step_onto_frames_that_are_no_numbers_says_which() -> None:
     assert np.isfinite(moved.object.parametrization.delta).all()
     with pytest.raises(DataError, match="Frame 0 of view 1"):
         solver.step(problem, moved, state, feed=holed, moment=Moment(bad, 2, 0))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"rate": 0.0}, {"rate": -1.0}, {"rate": math.nan}, {"memory": 1.0}, {"memory": -0.1}]
+)
+def test_what_would_not_go_down_is_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(JobError, match=f"{next(iter(wrong))} is"):
+        FirstOrder(**wrong)  # type: ignore[arg-type]

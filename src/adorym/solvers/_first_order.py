@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, PyTree
 
-from adorym._core import Batch
+from adorym._core import Batch, JobError
 from adorym._core.words import span
 from adorym.data import Feed
 from adorym.problem import Problem
@@ -61,6 +61,14 @@ class FirstOrder(AbstractSolver):
     frames_per_batch: int = eqx.field(static=True, default=0)
     rate: float = eqx.field(static=True, default=0.3)
     memory: float = eqx.field(static=True, default=0.99)
+
+    def __check_init__(self) -> None:
+        if not (math.isfinite(self.rate) and self.rate > 0):
+            raise JobError(f"A first-order stage's rate is {self.rate}: give a number above 0, such as 0.3.")
+        if not 0 <= self.memory < 1:
+            raise JobError(
+                f"A first-order stage's memory is {self.memory}: give a number from 0 to below 1, such as 0.99."
+            )
 
     @property
     def sweeps(self) -> bool:
