@@ -2,10 +2,10 @@
 
 Adam (Kingma & Ba, 2015) moves every element of a leaf by about the same length, its rate. What rate is right depends
 on the leaf's unit, on the photons and on how many frames see an element. Here it is measured: along a leaf's gradient
-g the Gauss-Newton model of the batch is least after a step α g. By how much that step moves
-an element where there is something to move, Σ |α g|² / Σ |α g|, is the leaf's unit; elements that the batch says little
-of, such as the dark surroundings of a probe or voxels beside the beam, do not make it smaller. The rate is a fraction
-of it, which falls to zero over the stage by a cosine.
+g the Gauss-Newton model of the batch is least after a step α g. By how much that step moves an element where there is
+something to move, Σ |α g|² / Σ |α g|, is the leaf's unit; elements that the batch says little of, such as the dark
+surroundings of a probe or voxels beside the beam, do not make it smaller. The rate is a fraction of it, which falls to
+zero over the stage by a cosine.
 """
 
 from __future__ import annotations
