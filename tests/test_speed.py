@@ -172,7 +172,7 @@ RESULTS = {
         seconds=dict.fromkeys(("copy", "copy by JAX", "copy onto a copy", "forward", "adjoint", "both"), 0.02),
     ),
     "tomography": settled(
-        size=64, views=8, ratio=2.4, median=2.6, together=5.5, slab_voxels=3, grid=[128, 128],
+        size=64, views=8, ratio=2.4, median=2.6, together=5.5, slab_voxels=3, grid=[128, 128], between=[96, 96],
         **{"floor by": "FFTW", "ms a view": {"every voxel a slab": 9.0, "chosen slabs, vacuum around the frame": 3.5}},
     ),
     "scaling": settled(

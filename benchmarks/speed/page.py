@@ -154,7 +154,8 @@ def _tomography(result: dict[str, Any] | None) -> list[str]:
         f"(median {result['median']:.3g}), and {result['together']:.3g} times those of {result['views']} views in one "
         f"call. Gradients are of {result['views']} views, dealt out over the host devices. Chosen slabs have "
         f"{result['slab_voxels']} voxels; with vacuum around the frame waves are "
-        f"{' x '.join(map(str, result['grid']))} pixels.\n"
+        f"{' x '.join(map(str, result['between']))} pixels between the slabs and "
+        f"{' x '.join(map(str, result['grid']))} on the way to the detector.\n"
     )
     return ["\n".join([*lines, told])]
 

@@ -12,6 +12,7 @@ from benchmarks.speed.settings import Settings
 
 from adorym._core import Batch
 from adorym.experiment import (
+    ChainSize,
     Experiment,
     GaussianProbe,
     Raster,
@@ -87,4 +88,5 @@ def tomography(size: int, libraries: Ffts, settings: Settings) -> dict[str, Any]
         "ms a view": {name: rounded(1e3 * min(seconds) / views) for name, seconds in times.items()},
         "slab_voxels": chosen.object.slab_voxels,
         "grid": list(chosen.grid.shape),
+        "between": list(ChainSize.of(chosen).pixels),
     }

@@ -15,7 +15,8 @@ def test_of_a_full_field() -> None:
     assert (found.slabs, found.scanned) == (3, False)
     assert found.spacing == pytest.approx(2 * cases.PIXEL)
     assert found.parts == 2 * 3 * 4 * cases.SIZE * 8
-    assert (found.wave, found.frame) == (16 * ny * nx, 8 * ny * nx)
+    assert (found.arrival, found.frame) == (16 * ny * nx, 8 * ny * nx)
+    assert 16 * 4 * cases.SIZE < 16 * found.pixels[0] * found.pixels[1] == found.wave < found.arrival
 
 
 def test_of_a_scan_with_modes() -> None:
@@ -27,7 +28,7 @@ def test_of_a_scan_with_modes() -> None:
 
 
 def test_the_way_back_and_the_frames_decide() -> None:
-    scan = ChainSize(slabs=64, spacing=1.0, parts=0, wave=1000, frame=1, scanned=True)
+    scan = ChainSize(slabs=64, spacing=1.0, pixels=(5, 5), parts=0, wave=1000, arrival=1000, frame=1, scanned=True)
     field = scan._replace(scanned=False)
     for one in (scan, field):
         taken = [one.taken(10, backward) for backward in ("stored", "segments", "reversible")]

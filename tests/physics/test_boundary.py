@@ -11,6 +11,7 @@ from scipy.ndimage import gaussian_filter
 from tests.physics.frames import frames_of
 
 from adorym.experiment import (
+    ChainSize,
     Experiment,
     GaussianProbe,
     Raster,
@@ -32,13 +33,18 @@ def image(experiment: Experiment) -> np.ndarray:
 
 
 def larger(experiment: Experiment, factor: int) -> Experiment:
-    """The same experiment in a field several times as wide; a measured wave goes on with its edge values."""
+    """The same experiment in a field several times as wide; a measured wave goes on with its edge values.
+
+    A plane wave becomes a measured one, which is not known to be uniform: it crosses the sample on all of the grid.
+    """
     before = experiment.grid.shape
     shape = (before[0] * factor, before[1] * factor)
     probe = experiment.probe
     if isinstance(probe, Modes):
         pads = [(0, 0)] + [((m - n) // 2, m - n - (m - n) // 2) for n, m in zip(before, shape, strict=True)]
         probe = Modes.of(np.pad(np.asarray(probe.field), pads, mode="edge"))
+    else:
+        probe = Modes.of(np.ones((1, *shape), complex))
     return dataclasses.replace(experiment, grid=Grid(shape, PIXEL, WAVELENGTH), probe=probe)
 
 
@@ -54,10 +60,27 @@ def test_padded_frames_are_those_of_a_field_four_times_as_wide(distance: float) 
         images[boundary] = image(model)
         if boundary == "vacuum":
             images["wide"] = image(larger(model, 4))
+            assert ChainSize.of(model).wave < ChainSize.of(model).arrival  # slabs see a part of the grid only
     contrast = np.linalg.norm(images["wide"] - 1)
     assert contrast > 1
     assert np.linalg.norm(images["vacuum"] - images["wide"]) < 0.025 * contrast
     assert np.linalg.norm(images["periodic"] - images["wide"]) > 0.5 * contrast
+
+
+@pytest.mark.parametrize("shape", [(30, 31), (31, 30), (31, 33)])
+@pytest.mark.parametrize("grid", [(108, 108), (107, 108), (109, 111)])
+def test_the_part_that_slabs_see_lies_where_it_belongs(shape: tuple[int, int], grid: tuple[int, int]) -> None:
+    """Odd and even sizes in one another: the same picture as on the whole grid, not one pixel aside."""
+    plan = plan_holography(shape, pixel=PIXEL, energy=ENERGY, distances=(2e-7,), views=1)
+    empty = holography(plan, slab_voxels=4)
+    delta = gaussian_filter(np.random.default_rng(2).uniform(0, 3e-2, (shape[1], *shape)), 2.0, mode="constant")
+    delta *= np.hanning(shape[0])[:, None] * np.hanning(shape[1])
+    model = dataclasses.replace(
+        empty, object=empty.object.filled(delta, delta / 10), grid=Grid(grid, PIXEL, WAVELENGTH)
+    )
+    assert ChainSize.of(model).wave < 0.6 * ChainSize.of(model).arrival
+    whole = image(larger(model, 1))
+    assert np.linalg.norm(image(model) - whole) < 1e-4 * np.linalg.norm(whole - 1)
 
 
 @pytest.mark.parametrize("distance", [1e-7, 3e-7])

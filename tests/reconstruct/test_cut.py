@@ -33,10 +33,12 @@ def sample(size):
 
 
 @functools.cache
-def thick(*, views=6):
-    """Holograms of many slabs, whose waves are most of what is needed."""
+def thick(*, views=6, measured=True):
+    """Holograms of many slabs; a measured wave crosses them on the whole grid and is most of what is needed."""
     plan = plan_holography((20, 20), pixel=2e-9, energy=1e3, distances=(4e-7,), views=views, photons=1e4)
     data = simulate(plan, *sample(20))
+    if measured:
+        data = dataclasses.replace(data, probe=np.full((1, 20, 20), 100.0 + 0j))
     model = holography(data, slab_voxels=1)
     stage = Stage(("object",), GaussNewton(iterations=2), 2)
     return Task(data, model, Problem(Poisson(), ()), (stage,))
@@ -124,7 +126,7 @@ def test_the_compiler_agrees_and_the_gradient_is_the_same(make):
 
 
 def test_kernels_take_about_what_shapes_tell():
-    for task in (thick(), scanned()):
+    for task in (thick(), thick(measured=False), scanned()):
         (size,) = (module._Size.of(task, leg) for leg in task.legs())
         for backward, together in (("stored", 0), ("segments", 0), ("reversible", 0), ("stored", 1)):
             cut = Cut(backward, together, Cut.of(task).sizes)

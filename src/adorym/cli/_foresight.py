@@ -82,7 +82,7 @@ class Plan:
         """All of it, in bytes, seconds and metres, ready for JSON."""
         import jax
 
-        from adorym.experiment import check_sampling
+        from adorym.experiment import ChainSize, check_sampling
 
         task = self.prepared.task
         dataset, legs = task.dataset, self.forecast.legs
@@ -99,6 +99,7 @@ class Plan:
             "sample": sample_of(task),
             "sampling": check_sampling(dataset),
             "grid": list(task.model.grid.shape),
+            "grid_between_slabs": list(ChainSize.of(task.model).pixels),
             "legs": [_leg(one) for one in legs],
         }
         return {**facts, "advice": advice(self.prepared, facts)}

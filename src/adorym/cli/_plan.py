@@ -63,7 +63,7 @@ def _rows(plan: Plan) -> dict[str, str]:
         "time": "\n".join(_time(numbers["time"])),
         "disk": f"up to {_bytes(numbers['disk'])}",
         **_sample(numbers["sample"]),
-        "sampling": f"{numbers['sampling']}; waves of {' x '.join(map(str, numbers['grid']))} pixels",
+        "sampling": f"{numbers['sampling']}; {_waves(numbers)}",
         **{f"stage {leg['stage']}": "\n".join(_leg(leg)) for leg in numbers["legs"] if leg["binning"] == 1},
         **{
             f"stage {leg['stage']}, binning {leg['binning']}": "\n".join(_leg(leg))
@@ -106,6 +106,12 @@ def _time(times: dict[str, Any]) -> list[str]:
         found[0] += f", the usual number; {_seconds(times['most'])} for {times['most_steps']}, the most"
         found.append("the data decide when to end")
     return found
+
+
+def _waves(numbers: dict[str, Any]) -> str:
+    arriving, between = (" x ".join(map(str, numbers[one])) for one in ("grid", "grid_between_slabs"))
+    told = f"waves of {arriving} pixels"
+    return told if arriving == between else f"{told}, {between} between the slabs"
 
 
 def _sample(sample: dict[str, Any] | None) -> dict[str, str]:

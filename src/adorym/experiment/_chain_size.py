@@ -25,21 +25,26 @@ class ChainSize(NamedTuple):
     Attributes:
         slabs: how many there are.
         spacing: metres from one to the next.
+        pixels: of the wave between them (y, x).
         parts: bytes of what describes them.
-        wave: bytes of the wave of one frame, all its modes.
-        frame: bytes of one frame, as large as the wave.
+        wave: bytes of the wave of one frame between the slabs, all its modes.
+        arrival: bytes of that wave on its way to the detector, whose grid may be wider.
+        frame: bytes of one frame, as wide as that grid.
         scanned: whether every frame has a wave of its own; where not, there is one wave for all.
 
     Example:
-        >>> size = ChainSize(slabs=64, spacing=1e-9, parts=4000, wave=1000, frame=500, scanned=False)
+        >>> bytes_of = {"parts": 4000, "wave": 1000, "arrival": 1000, "frame": 500}
+        >>> size = ChainSize(slabs=64, spacing=1e-9, pixels=(5, 5), **bytes_of, scanned=False)
         >>> [size.taken(1, backward) for backward in ("stored", "segments", "reversible")]
         [105000, 57000, 43000]
     """
 
     slabs: int
     spacing: float
+    pixels: tuple[int, int]
     parts: int
     wave: int
+    arrival: int
     frame: int
     scanned: bool
 
@@ -52,9 +57,13 @@ class ChainSize(NamedTuple):
             return slabs, model._parts(slabs), model._one_wave(slabs)
 
         slabs, parts, wave = eqx.filter_eval_shape(shapes, model)
-        sizes = [math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in (*jax.tree.leaves(parts), wave)]
+        described = sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(parts))
+        between, behind = (
+            wave.shape[1] * math.prod(shape) * wave.dtype.itemsize for shape in (wave.shape[2:], model.grid.shape)
+        )
         frame = math.prod(model.grid.shape) * slabs.phase.dtype.itemsize
-        return cls(slabs.phase.shape[0], slabs.spacing, sum(sizes[:-1]), sizes[-1], frame, model.geometry.scanned)
+        scanned = model.geometry.scanned
+        return cls(slabs.phase.shape[0], slabs.spacing, wave.shape[2:], described, between, behind, frame, scanned)
 
     def taken(self, frames: int, backward: Backward, together: int = 0) -> int:
         """Bytes that a gradient, or a Gauss-Newton product, takes for the waves of a view: about, and rather more.
@@ -69,4 +78,4 @@ class ChainSize(NamedTuple):
         cut = _CUT * self.slabs if self.scanned and backward == "stored" and not together else 0
         chain = (min(kept, self.slabs) + cut + _CHAIN) * waves
         detection = _DETECTION * (waves if self.scanned else frames)
-        return (chain + detection) * self.wave + descriptions * self.parts + _FRAMES * frames * self.frame
+        return chain * self.wave + detection * self.arrival + descriptions * self.parts + _FRAMES * frames * self.frame

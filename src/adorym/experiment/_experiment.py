@@ -28,12 +28,16 @@ from adorym.detectors import AbstractDetector
 from adorym.geometry import Geometry
 from adorym.objects import AbstractObject, Slabs
 from adorym.probes import AbstractProbe
-from adorym.propagation import Backward, multislice, transfer_function, transmission
+from adorym.propagation import Backward, multislice, padded_size, transfer_function, transmission
 from adorym.transport import AbstractTransport
 from adorym.waves import Grid, Wave
 
 _CACHE = 192 << 10
 """Bytes of waves that stay in a processor's own cache, with what else a slab needs."""
+
+_FRINGE = 4
+"""Pixels on each side of the slabs for what light does beyond its steepest ray. With them frames of noise in every
+voxel err no more than 1.3 times as much as they do on the whole grid (2 to 5 nm, 1 to 10 keV)."""
 
 
 class Experiment(eqx.Module):
@@ -45,7 +49,8 @@ class Experiment(eqx.Module):
         geometry: angles, axis, positions.
         transport: exit plane to detector.
         detector: waves to counts.
-        grid: sampling of the wave at the sample, padding included.
+        grid: sampling of the wave on its way to the detector, padding included. Through the sample it is computed where
+            it is scattered only, if it is uniform all around.
         margin: pixels of vacuum put around the object's field so that every probe position lies on it.
         backward: what the backward pass of the multislice chain keeps, see `adorym.propagation.multislice`.
         together: frames of a scanned view whose waves there is memory for at a time; those of the others are computed
@@ -102,13 +107,30 @@ class Experiment(eqx.Module):
 
     def _scene(self, slabs: Slabs, few: bool) -> _Scene:
         """What all frames of a view share; with `few` the transmissions, too."""
-        entrance = self._free_space(slabs.first, np.result_type(slabs.phase.dtype, np.complex64))
+        chain, dtype = self._chain(slabs), np.result_type(slabs.phase.dtype, np.complex64)
         parts, transmit = self._parts(slabs), transmission
         if few:
             parts, transmit = (transmission(*parts),), _itself
         with scope("propagate"):
-            incident = self.probe.carried(self.grid.shape, entrance)
-        return _Scene(slabs, parts, transmit, incident)
+            incident = self.probe.carried(chain.shape, jnp.asarray(transfer_function(chain, slabs.first), dtype))
+        return _Scene(slabs, chain, parts, transmit, incident)
+
+    def _chain(self, slabs: Slabs) -> Grid:
+        """The grid of the waves between the slabs: what is scattered at one edge must not come back at the other.
+
+        On the way to the detector light walks further, and needs a wider grid.
+        """
+        if self.geometry.scanned or not self.probe.uniform:
+            return self.grid
+        pixel, wavelength = self.grid.pixel, self.grid.wavelength
+        if wavelength >= 2 * pixel:  # the steepest waves of the grid run along the slabs
+            return self.grid
+        through = slabs.last - slabs.first
+        fringe = 2 * _FRINGE if through else 0
+        wide = (n + fringe for n in slabs.phase.shape[1:])
+        needed = (padded_size(n, n, through, pixel=pixel, wavelength=wavelength) for n in wide)
+        ny, nx = (min(pair) for pair in zip(needed, self.grid.shape, strict=True))
+        return Grid((ny, nx), pixel, wavelength)
 
     def _parts(self, slabs: Slabs) -> tuple[Float[Array, "slab y x"], ...]:
         """ln |t| and arg t of the slabs, with vacuum around them where the probe scans it."""
@@ -138,11 +160,11 @@ class Experiment(eqx.Module):
         return self._scene(slabs, few=False).incident(moved)
 
     def _behind(self, scene: _Scene, view: Int[Array, ""], frames: Int[Array, "frame"]) -> Wave:
-        slabs, parts, transmit, incident = scene
+        slabs, chain, parts, transmit, incident = scene
         with scope("propagate"):
-            step = self._free_space(slabs.spacing, np.result_type(slabs.phase.dtype, np.complex64))
+            step = jnp.asarray(transfer_function(chain, slabs.spacing), np.result_type(slabs.phase.dtype, np.complex64))
             if not self.geometry.scanned:
-                field, window = incident(None), lambda slab: _centre(slab, self.grid.shape)
+                field, window = incident(None), lambda slab: _centre(slab, chain.shape)
             else:
                 ny, nx = (n + 2 * self.margin for n in slabs.phase.shape[1:])
                 placement = self.geometry.frame(view, frames, field=(ny, nx), window=self.grid.shape)
@@ -152,7 +174,17 @@ class Experiment(eqx.Module):
         behind = multislice(
             field, parts, step=step, transmit=lambda *slab: window(transmit(*slab)), backward=self.backward
         )
+        if chain.shape != self.grid.shape:
+            behind = self._widened(behind, slabs)
         return Wave(behind, self.grid.pixel, self.grid.wavelength)
+
+    def _widened(self, behind: Complex[Array, "1 mode y x"], slabs: Slabs) -> Complex[Array, "1 mode Y X"]:
+        """The wave behind the sample on the whole grid: where nothing is scattered it is the incident one."""
+        with scope("propagate"):
+            everywhere = self.probe.carried(self.grid.shape, self._free_space(slabs.last, behind.dtype))(None)
+            sizes = zip(slabs.phase.shape[1:], behind.shape[-2:], self.grid.shape, strict=True)
+            corner = (_before(n, whole) - _before(n, part) for n, part, whole in sizes)
+            return jax.lax.dynamic_update_slice(everywhere, behind, (0, 0, *corner))
 
     def binned(self, factor: int) -> Experiment:
         """The experiment for pixels larger by a factor, as it predicts the frames of `Dataset.binned`.
@@ -187,11 +219,13 @@ class _Scene(NamedTuple):
 
     Attributes:
         slabs: of the object.
+        chain: grid of the waves between them.
         parts, transmit: what a slab's transmission is made of, and how.
         incident: the wave in the middle of the first slab, given how far the probe is moved.
     """
 
     slabs: Slabs
+    chain: Grid
     parts: tuple[Array, ...]
     transmit: Callable[..., Array]
     incident: Callable[[Any], Array]
@@ -205,9 +239,14 @@ def _centre(slab: Complex[Array, "y x"], grid: tuple[int, int]) -> Complex[Array
     """A slab's transmission in the middle of the wave's grid, vacuum around it; what is wider than the grid is cut."""
     pads = []
     for have, want in zip(slab.shape, grid, strict=True):
-        before = (want - have) // 2  # floor, also of a negative difference: the same centre as `crop`
+        before = _before(have, want)
         pads.append((before, want - have - before, 0))
     return jax.lax.pad(slab, jnp.ones((), slab.dtype), pads)
+
+
+def _before(have: int, want: int) -> int:
+    """Pixels in front of what is put into the middle; floor, also of a negative difference: the centre of `crop`."""
+    return (want - have) // 2
 
 
 def _windows(corners: Int[Array, "frame 2"], shape: tuple[int, int]) -> Callable[[Array], Array]:

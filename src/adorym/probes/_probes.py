@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import math
 from collections.abc import Callable
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -23,10 +24,15 @@ Carried = Callable[[Float[Array, "frame 2"] | None], Complex[Array, "frame mode 
 class AbstractProbe(eqx.Module):
     """The wave that would be at z = 0 without a sample.
 
+    Attributes:
+        uniform: whether it has the same value everywhere.
+
     Example:
         >>> issubclass(PlaneWave, AbstractProbe)
         True
     """
+
+    uniform: ClassVar[bool] = False
 
     @abc.abstractmethod
     def wave(
@@ -60,6 +66,7 @@ class PlaneWave(AbstractProbe):
         (1, 1, 2, 2)
     """
 
+    uniform: ClassVar[bool] = True
     log_photons: Float[Array, ""]
 
     @classmethod
