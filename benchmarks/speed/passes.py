@@ -34,11 +34,11 @@ def part_of_a_pass(file: Path, batches: int) -> dict[str, Any]:
         problem = dataclasses.replace(task.problem, free=stage.free).with_weight(0.0)
         split = problem.split(task.model)
         few = feed.first(batches)
-        jax.block_until_ready(problem.value_and_gradient(*split, next(few.sweep()), fraction=1.0))
+        jax.block_until_ready(problem.value_and_gradient(*split, next(few.sweep())))
         forget_peak_memory()
         begun, frames = time.perf_counter(), 0
         for batch in task.feed(leg.stage, leg.factor).first(batches).sweep():
-            jax.block_until_ready(problem.value_and_gradient(*split, batch, fraction=1.0))
+            jax.block_until_ready(problem.value_and_gradient(*split, batch))
             frames += int((batch.weights > 0).sum())
         seconds = time.perf_counter() - begun
         return {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 from benchmarks.speed.clock import Run, alternate, quickest, ratio, rounded, timed
 from benchmarks.speed.floor import Ffts
@@ -59,9 +58,9 @@ def batch_of(views: int, frames: int, shape: tuple[int, int]) -> Batch:
 def gradient_of(experiment: Experiment, batch: Batch) -> tuple[Run, int]:
     """The gradient of a batch as a reconstruction computes it, and the bytes it takes beside its arguments."""
     problem, model = replicate((Problem(Poisson(), free=("object",)), experiment))
-    split, whole = problem.split(model), jnp.ones((), jnp.zeros(()).dtype)
-    kernel = _value_and_gradient.lower(problem, split, batch, fraction=whole).compile()
-    return timed(lambda: kernel(problem, split, batch, fraction=whole)), _scratch(kernel)
+    arguments = (problem.likelihood, problem.split(model), batch)
+    kernel = _value_and_gradient.lower(*arguments).compile()
+    return timed(lambda: kernel(*arguments)), _scratch(kernel)
 
 
 def tomography(size: int, libraries: Ffts, settings: Settings) -> dict[str, Any]:

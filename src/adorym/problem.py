@@ -76,17 +76,15 @@ class Problem(eqx.Module):
         """The free leaves and the rest, each a tree of the model's shape; `equinox.combine` joins them."""
         return eqx.partition(model, selection(model, self.free))
 
-    def value_and_gradient(
-        self, params: PyTree, frozen: PyTree, batch: Batch, *, fraction: float | Array
-    ) -> tuple[Float[Array, ""], PyTree]:
-        """The objective of a batch and its gradient; regularisers count by the `fraction` of the data in the batch."""
-        problem, split = replicate((self, (params, frozen)))
-        return _value_and_gradient(problem, split, batch, fraction=jnp.asarray(fraction, jnp.zeros(()).dtype))
+    def value_and_gradient(self, params: PyTree, frozen: PyTree, batch: Batch) -> tuple[Float[Array, ""], PyTree]:
+        """The likelihood's part of the objective for a batch, and its gradient."""
+        likelihood, split = replicate((self.likelihood, (params, frozen)))
+        return _value_and_gradient(likelihood, split, batch)
 
     def gauss_newton_product(self, params: PyTree, frozen: PyTree, batch: Batch, *, vector: PyTree) -> PyTree:
         """Jᵀ F J v over a batch: J the Jacobian of the predicted counts, F their Fisher information."""
-        problem, split, vector = replicate((self, (params, frozen), vector))
-        return _gauss_newton_product(problem, split, batch, vector=vector)
+        likelihood, split, vector = replicate((self.likelihood, (params, frozen), vector))
+        return _gauss_newton_product(likelihood, split, batch, vector=vector)
 
     def fit(self, model: PyTree, batch: Batch) -> Fit:
         """How well a model fits a batch."""
@@ -96,27 +94,29 @@ class Problem(eqx.Module):
         """Compile the kernels for batches like this one side by side, instead of each when it is first called.
 
         Returns:
-            bytes that each kernel takes on one device besides its arguments: "gradient", "product", "fit"; -1 where
-            the compiler does not tell.
+            bytes that each kernel takes on one device besides its arguments: "gradient", "product", "fit" and, if there
+            are regularisers, "penalty"; -1 where the compiler does not tell.
         """
         problem, model = replicate((self, model))
         split = problem.split(model)
-        zero = jnp.zeros((), jnp.zeros(()).dtype)
-        kernels: list[tuple[Any, tuple[Any, ...], dict[str, Any]]] = [
-            (_value_and_gradient, (problem, split, batch), {"fraction": zero}),
-            (_gauss_newton_product, (problem, split, batch), {"vector": split[0]}),
-            (_fit, (problem.likelihood, model, batch), {}),
-        ]
-        wide = zero.dtype == jnp.float64
+        data = (problem.likelihood, split, batch)
+        kernels: dict[str, tuple[Any, tuple[Any, ...], dict[str, Any]]] = {
+            "gradient": (_value_and_gradient, data, {}),
+            "product": (_gauss_newton_product, data, {"vector": split[0]}),
+            "fit": (_fit, (problem.likelihood, model, batch), {}),
+        }
+        if problem.regularizers:
+            kernels["penalty"] = (_penalty_and_gradient, (problem, split), {})
+        wide = jnp.zeros(()).dtype == jnp.float64
 
         def compiled_kernel(one: tuple[Any, tuple[Any, ...], dict[str, Any]]) -> Any:
             with jax.enable_x64(wide):  # a thread does not take over the precision of the one that started it
                 return one[0].lower(*one[1], **one[2]).compile()
 
         with ThreadPoolExecutor(len(kernels)) as pool:
-            taken = [_scratch(kernel) for kernel in pool.map(compiled_kernel, kernels)]
+            taken = [_scratch(kernel) for kernel in pool.map(compiled_kernel, kernels.values())]
         return_freed_memory()
-        return dict(zip(("gradient", "product", "fit"), taken, strict=True))
+        return dict(zip(kernels, taken, strict=True))
 
     def penalty(self, params: PyTree, frozen: PyTree) -> Float[Array, ""]:
         """Sum of the regularisers."""
@@ -124,6 +124,11 @@ class Problem(eqx.Module):
         with scope("regularise"):
             parts = (r(*_leaves(model, array_paths(model, r.where))) for r in self.regularizers)
             return sum(parts, start=jnp.zeros(()))
+
+    def penalty_and_gradient(self, params: PyTree, frozen: PyTree) -> tuple[Float[Array, ""], PyTree]:
+        """Sum of the regularisers and its gradient."""
+        problem, split = replicate((self, (params, frozen)))
+        return _penalty_and_gradient(problem, split)
 
     def sharp(self) -> Problem:
         """The problem with no corner of a regulariser rounded: for values, since a corner has no slope."""
@@ -254,32 +259,31 @@ def _weighted_sum(view: Batch, nll: Float[Array, "frame y x"]) -> Float[Array, "
 
 @eqx.filter_jit
 def _value_and_gradient(
-    problem: Problem, split: tuple[PyTree, PyTree], batch: Batch, *, fraction: Array
+    likelihood: AbstractLikelihood, split: tuple[PyTree, PyTree], batch: Batch
 ) -> tuple[Array, PyTree]:
-    params, frozen = split
-
     def one_view(split: tuple[PyTree, PyTree], view: Batch) -> tuple[Array, PyTree]:
         params, frozen = split
 
         def nll(params: PyTree) -> Array:
             predicted = eqx.combine(params, frozen).predict_view(view.views, view.frames)
             with scope("detect"):
-                return _weighted_sum(view, problem.likelihood.nll(predicted, view.counts))
+                return _weighted_sum(view, likelihood.nll(predicted, view.counts))
 
         return jax.value_and_grad(nll)(params)
 
-    start = (jnp.zeros_like(fraction), jax.tree.map(jnp.zeros_like, params))
-    value, gradient = deal_out(lambda both, part: _per_view(one_view, both, part, start=start), split, batch)
-    if problem.regularizers:
-        penalty, slope = jax.value_and_grad(problem.penalty)(params, frozen)
-        with scope("regularise"):
-            value = value + fraction * penalty
-            gradient = jax.tree.map(lambda g, s: g + fraction * s, gradient, slope)
-    return value, gradient
+    start = (jnp.zeros(()), jax.tree.map(jnp.zeros_like, split[0]))
+    return deal_out(lambda both, part: _per_view(one_view, both, part, start=start), split, batch)
 
 
 @eqx.filter_jit
-def _gauss_newton_product(problem: Problem, split: tuple[PyTree, PyTree], batch: Batch, *, vector: PyTree) -> PyTree:
+def _penalty_and_gradient(problem: Problem, split: tuple[PyTree, PyTree]) -> tuple[Array, PyTree]:
+    return jax.value_and_grad(problem.penalty)(*split)
+
+
+@eqx.filter_jit
+def _gauss_newton_product(
+    likelihood: AbstractLikelihood, split: tuple[PyTree, PyTree], batch: Batch, *, vector: PyTree
+) -> PyTree:
     def one_view(all_three: tuple[PyTree, PyTree, PyTree], view: Batch) -> PyTree:
         params, frozen, vector = all_three
         predicted, forward = jax.linearize(
@@ -287,7 +291,7 @@ def _gauss_newton_product(problem: Problem, split: tuple[PyTree, PyTree], batch:
         )
         moved = forward(vector)
         with scope("detect"):
-            weighted = _weights(view) * problem.likelihood.fisher(predicted) * moved
+            weighted = _weights(view) * likelihood.fisher(predicted) * moved
         return jax.linear_transpose(forward, vector)(weighted)[0]
 
     start = jax.tree.map(jnp.zeros_like, vector)

@@ -23,6 +23,7 @@ from adorym.likelihoods import Amplitude, Poisson
 from adorym.problem import Problem
 from adorym.regularizers import L1, Tikhonov, TotalVariation
 from adorym.sharding import deal_out
+from adorym.solvers._passes import tried
 
 NAME = "holography, two distances"
 
@@ -36,8 +37,7 @@ def over_a_sweep(problem: Problem, model: object, feed: Feed) -> list[np.ndarray
     params, frozen = problem.split(model)
     parts = []
     for batch in feed.sweep():
-        share = float(batch.weights.sum()) / feed.total_weight
-        value, gradient = problem.value_and_gradient(params, frozen, batch, fraction=share)
+        value, gradient = problem.value_and_gradient(params, frozen, batch)
         product = problem.gauss_newton_product(params, frozen, batch, vector=params)
         parts.append((np.array(value), flat(gradient), flat(product)))
     return [np.sum(one, axis=0) for one in zip(*parts, strict=True)]
@@ -99,7 +99,7 @@ def test_padding_frames_of_any_content_change_nothing() -> None:
         batch.mask,
         np.concatenate([batch.counts, np.full((1, 2, 4, 6), 1e6)]).astype(np.float32),
     )
-    short, long = (problem.value_and_gradient(params, frozen, b, fraction=1.0) for b in (batch, longer))
+    short, long = (problem.value_and_gradient(params, frozen, b) for b in (batch, longer))
     assert float(short[0]) == pytest.approx(float(long[0]), rel=1e-13)
     np.testing.assert_allclose(flat(short[1]), flat(long[1]), rtol=1e-11)
 
@@ -112,13 +112,11 @@ def test_masked_pixels_change_nothing() -> None:
     mask[2, 3:] = 0
     batch = whole(dataset)._replace(mask=mask)
     hot = np.where(mask > 0, batch.counts, 1e7).astype(np.float32)
-    one, other = (
-        problem.value_and_gradient(params, frozen, b, fraction=1.0) for b in (batch, batch._replace(counts=hot))
-    )
+    one, other = (problem.value_and_gradient(params, frozen, b) for b in (batch, batch._replace(counts=hot)))
     assert float(one[0]) == float(other[0])
     np.testing.assert_array_equal(flat(one[1]), flat(other[1]))
     assert float(problem.fit(model, batch).pixels) == 4 * (24 - 3)
-    unmasked, _ = problem.value_and_gradient(params, frozen, whole(dataset), fraction=1.0)
+    unmasked, _ = problem.value_and_gradient(params, frozen, whole(dataset))
     assert float(unmasked) != float(one[0])
 
 
@@ -135,21 +133,37 @@ def test_the_fit_says_what_it_says() -> None:
     assert float(fit.nll) == pytest.approx(float(Poisson().nll(jnp.asarray(frames), jnp.asarray(counts)).sum()))
 
 
-def test_regularisers_count_by_their_share() -> None:
-    model, dataset = prepared(NAME)
+def test_penalties_and_their_gradient() -> None:
+    model, _ = prepared(NAME)
     terms = (Tikhonov("object.delta", 2.0, 1e-5), L1("object.delta", 5.0, 1e-5))
     problem = Problem(Poisson(), free=("object",), regularizers=terms)
     params, frozen = problem.split(model)
     delta = model.object.parametrization.delta
     penalty = sum(float(term(delta)) for term in terms)
     assert float(problem.penalty(params, frozen)) == pytest.approx(penalty)
-    all_of_it, quarter = (
-        problem.value_and_gradient(params, frozen, whole(dataset), fraction=part) for part in (1.0, 0.25)
-    )
-    assert float(all_of_it[0] - quarter[0]) == pytest.approx(0.75 * penalty, rel=1e-8)
+    value, gradient = problem.penalty_and_gradient(params, frozen)
+    assert float(value) == pytest.approx(penalty, rel=1e-12)
     slope = jax.grad(lambda x: terms[0](x) + terms[1](x))(delta)
-    found = resolve(all_of_it[1], "object.delta") - resolve(quarter[1], "object.delta")
-    np.testing.assert_allclose(found, 0.75 * slope, rtol=1e-6, atol=1e-9 * float(slope.max()))
+    np.testing.assert_allclose(resolve(gradient, "object.delta"), slope, rtol=1e-12)
+    assert np.count_nonzero(flat(gradient)) == np.count_nonzero(slope)  # no other leaf feels them
+
+
+def test_a_pass_counts_penalties_once() -> None:
+    """However many batches there are."""
+    model, dataset = prepared(NAME)
+    problem = Problem(Poisson(), free=("object",), regularizers=(Tikhonov("object.delta", 2.0, 1e-5),))
+    split, found = problem.split(model), []
+    for views, frames in ((2, 2), (1, 1)):
+        found.append(tried(problem, split, Feed(dataset, views_per_batch=views, frames_per_batch=frames)))
+    alone = tried(
+        dataclasses.replace(problem, regularizers=()), split, Feed(dataset, views_per_batch=1, frames_per_batch=1)
+    )
+    penalty, slope = problem.penalty_and_gradient(*split)
+    for value, gradient in found:
+        assert float(value - alone[0]) == pytest.approx(float(penalty), rel=1e-8)
+        np.testing.assert_allclose(
+            flat(gradient) - flat(alone[1]), flat(slope), rtol=1e-6, atol=1e-9 * flat(slope).max()
+        )
 
 
 def test_the_penaltys_curvature_reaches_its_leaves_and_no_other() -> None:
@@ -196,7 +210,7 @@ def answers(name: str, counts: np.ndarray, *, uneven: bool = False) -> np.ndarra
     elif uneven:
         keys = ("views", "frames", "weights", "counts")
         batch = batch._replace(**{key: getattr(batch, key)[np.array([0, 1, 0])] for key in keys})
-    value, gradient = problem.value_and_gradient(params, frozen, batch, fraction=1.0)
+    value, gradient = problem.value_and_gradient(params, frozen, batch)
     return np.concatenate([np.ravel(value), flat(gradient)])
 
 

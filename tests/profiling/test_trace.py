@@ -168,7 +168,7 @@ def gradient_of(model, plan, free=("object",)):
     problem = Problem(Poisson(), free=free)
     batch = next(Feed(data, views_per_batch=4, frames_per_batch=1).sweep())
     params, frozen = problem.split(model)
-    return lambda: problem.value_and_gradient(params, frozen, batch, fraction=1.0)
+    return lambda: problem.value_and_gradient(params, frozen, batch)
 
 
 def model_words(trace):

@@ -72,7 +72,7 @@ def estimate(one: Problem, dataset: Dataset, start: np.ndarray, *, steps: int = 
 def gradient(one: Problem, model: Experiment, dataset: Dataset) -> np.ndarray:
     """Of the objective, over the leaf."""
     (batch,) = feed_of(dataset).sweep()
-    _, slope = one.value_and_gradient(*one.split(model), batch, fraction=1.0)
+    _, slope = one.value_and_gradient(*one.split(model), batch)
     return np.asarray(slope.object.parametrization.delta)
 
 

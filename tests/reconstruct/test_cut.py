@@ -68,7 +68,7 @@ def slope(task):
     problem = dataclasses.replace(task.problem, free=("object",))
     total = 0.0
     for batch in task.feed(0).sweep():
-        value, gradient = problem.value_and_gradient(*problem.split(task.model), batch, fraction=0.0)
+        value, gradient = problem.value_and_gradient(*problem.split(task.model), batch)
         total = total + np.concatenate([np.ravel(value), *map(np.ravel, jax.tree.leaves(gradient))])
     return total
 

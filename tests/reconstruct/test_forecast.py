@@ -46,8 +46,9 @@ def test_a_forecast_is_exact_where_it_can_be(name):
     assert one.leg.steps == one.usual == 2 * solver.steps_per_epoch(feed)
     assert one.leaves == 1
     assert one.cached == 4 * np.prod(task.dataset.frames.shape)
-    assert one.working >= one.model + 2 * one.state
-    assert set(one.kernels) == {"gradient", "product", "fit"}
+    assert one.rewritten == nbytes(solver.rewritten(solver.init(problem, task.model, feed, seed=0))) <= one.state
+    assert one.working >= one.model + one.state + one.rewritten
+    assert set(one.kernels) == {"gradient", "product", "fit", "penalty"}
     assert min(one.kernels.values()) > 0
     usual, most = found.seconds()
     assert 0 < usual == most

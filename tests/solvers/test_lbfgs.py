@@ -45,14 +45,17 @@ def test_the_recursion_is_the_matrix() -> None:
     def tree(flat: np.ndarray) -> tuple[jax.Array, jax.Array]:
         return jnp.asarray(flat[..., :4].reshape(*flat.shape[:-1], 2, 2)), jnp.asarray(flat[..., 4:])
 
+    def trees(flats: np.ndarray) -> tuple[tuple[jax.Array, jax.Array], ...]:
+        return tuple(map(tree, flats))
+
     units = (jnp.array(2.0), jnp.array(50.0))
-    state = LBFGSState(jnp.zeros(()), tree(gradient), units, tree(steps), tree(changes))
+    state = LBFGSState(jnp.zeros(()), tree(gradient), units, trees(steps), trees(changes))
     direction, learnt = _direction(state, tree(gradient), units)
     flat = np.concatenate([np.ravel(leaf) for leaf in direction])
     np.testing.assert_allclose(flat[free], -expected @ gradient[free], rtol=1e-10)
     np.testing.assert_array_equal(flat[~free], 0)
     assert bool(learnt)
-    nothing = state._replace(steps=tree(0 * steps), changes=tree(0 * changes))
+    nothing = state._replace(steps=trees(0 * steps), changes=trees(0 * changes))
     direction, learnt = _direction(nothing, tree(gradient), units)
     np.testing.assert_allclose(np.concatenate([np.ravel(leaf) for leaf in direction]), -gradient / curvature)
     assert not bool(learnt)
@@ -68,8 +71,8 @@ def test_the_last_steps_are_remembered_newest_first() -> None:
         model, state, info = solver.step(PLAIN, model, state, feed=feed, moment=Moment(step, 4, 0))
         places.append(model.x)
         slopes.append(state.gradient.x)
-    np.testing.assert_array_equal(state.steps.x, [places[4] - places[3], places[3] - places[2]])
-    np.testing.assert_array_equal(state.changes.x, [slopes[4] - slopes[3], slopes[3] - slopes[2]])
+    np.testing.assert_array_equal([one.x for one in state.steps], [places[4] - places[3], places[3] - places[2]])
+    np.testing.assert_array_equal([one.x for one in state.changes], [slopes[4] - slopes[3], slopes[3] - slopes[2]])
     matrix, counts = equations(model, dataset)
     residual = matrix @ np.asarray(model.x) - counts
     np.testing.assert_allclose(state.gradient.x, matrix.T @ residual / 0.09, rtol=1e-9, atol=1e-9)
@@ -82,8 +85,8 @@ def test_what_misleads_is_forgotten() -> None:
     solver = LBFGS(views_per_batch=2, frames_per_batch=2)
     feed = feed_for(solver, dataset)
     state = solver.init(PLAIN, model, feed, seed=0)
-    wild = jnp.zeros((10, 5)).at[0].set(1e9 * state.gradient.x)
-    spoilt = eqx.tree_at(lambda s: (s.steps.x, s.changes.x), state, (wild, 1e-30 * wild))
+    wild = 1e9 * state.gradient.x
+    spoilt = eqx.tree_at(lambda s: (s.steps[0].x, s.changes[0].x), state, (wild, 1e-30 * wild))
     stayed, cleared, info = solver.step(PLAIN, model, spoilt, feed=feed, moment=Moment(0, 4, 0))
     assert info.note == "refused"
     np.testing.assert_array_equal(stayed.x, model.x)

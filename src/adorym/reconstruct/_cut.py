@@ -115,6 +115,8 @@ class _Size(NamedTuple):
         free, penalized: of what is refined, and of those leaves that penalties act on.
         model: of the models, at the leg's resolution and at the full one.
         state: what the solver keeps.
+        rewritten: what of it a step writes anew.
+        sweeps: whether penalties have a kernel of their own.
         frame: of one frame.
         transfer: of one transfer function.
     """
@@ -125,6 +127,8 @@ class _Size(NamedTuple):
     penalized: int
     model: int
     state: int
+    rewritten: int
+    sweeps: bool
     frame: int
     transfer: int
 
@@ -136,28 +140,33 @@ class _Size(NamedTuple):
         def shapes(model: Experiment) -> tuple[PyTree, ...]:
             own = model if leg.factor == 1 else model.binned(leg.factor)
             penalized = selection(own, tuple(path for one in problem.regularizers for path in one.where))
-            return own, problem.split(own)[0], eqx.filter(own, penalized), stage.solver.blank(problem, own)
+            state = stage.solver.blank(problem, own)
+            free = problem.split(own)[0]
+            return own, free, eqx.filter(own, penalized), state, stage.solver.rewritten(state)
 
         own, *parts = eqx.filter_eval_shape(shapes, task.model)
-        free, penalized, state = map(_bytes, parts)
+        free, penalized, state, rewritten = map(_bytes, parts)
         models = _bytes(own) + (_bytes(task.model) if leg.factor > 1 else 0)
         frame = 4 * math.prod(task.dataset.frames.shape[2:]) // leg.factor**2
         chain = ChainSize.of(own)
-        return cls(leg, chain, free, penalized, models, state, frame, 2 * chain.frame)
+        sweeps = stage.solver.sweeps
+        return cls(leg, chain, free, penalized, models, state, rewritten, sweeps, frame, 2 * chain.frame)
 
     def kernel(self, cut: Cut) -> int:
         """The largest of the kernels on one device, beside its arguments."""
         devices = jax.local_device_count()
         views, frames = cut.sizes[self.leg.stage]
         each = frames if views >= devices or frames < devices else -(-frames // devices)
-        leaves = _LOOP * self.free + max(0, _PENALTIES - _LOOP) * self.penalized
-        return leaves + self.chain.taken(each, cut.backward, cut.together)
+        data = _LOOP * self.free + self.chain.taken(each, cut.backward, cut.together)
+        if self.sweeps:
+            return max(data, _PENALTIES * self.penalized)
+        return data + (_PENALTIES - _LOOP) * self.penalized
 
     def need(self, cut: Cut, share: float) -> int:
         """All that is there at the worst moment, if kernels take this share of what shapes tell."""
         views, frames = cut.sizes[self.leg.stage]
         kernel = share * self.kernel(cut) + _SOLVER * self.free
-        device = self.model + self.state + max(self.state, int(kernel))
+        device = self.model + self.state + max(self.rewritten, int(kernel))
         batches = _BATCHES * views * frames * self.frame
         if jax.default_backend() != "cpu":
             return device + batches

@@ -72,6 +72,7 @@ class LegForecast:
         shape: views and frames of a batch.
         leaves: how many arrays are free.
         state: bytes of what the solver keeps from step to step.
+        rewritten: bytes of it that a step writes anew.
         model: bytes of the model.
         kernels: bytes that each kernel takes on one device besides its arguments.
         cached: bytes of the frames that are kept in memory.
@@ -88,6 +89,7 @@ class LegForecast:
     shape: tuple[int, int]
     leaves: int
     state: int
+    rewritten: int
     model: int
     kernels: dict[str, int]
     cached: int
@@ -96,8 +98,8 @@ class LegForecast:
 
     @property
     def working(self) -> int:
-        """Bytes on one device at the worst moment: a state beside the one that follows it, or a kernel at work."""
-        return self.model + self.state + max(self.state, *self.kernels.values(), 0)
+        """Bytes on one device at the worst moment: a state and what the next has anew, or a kernel at work."""
+        return self.model + self.state + max(self.rewritten, *self.kernels.values(), 0)
 
     def seconds(self, steps: int) -> float | None:
         """Of so many steps, beginning included."""
@@ -188,13 +190,15 @@ def forecast(task: Task, *, room: float = math.inf, tell: Callable[[str], None] 
             problem.with_weight(0.0).compile_ahead(model, feed.blank()),
             len(jax.tree.leaves(problem.split(model)[0])),
         )
+        state = eqx.filter_eval_shape(stage.solver.blank, problem, model)
         one = LegForecast(
             leg=leg,
             usual=min(leg.steps, _USUAL) if isinstance(stage.epochs, str) else leg.steps,
             batches=feed.batches(),
             shape=(feed.views_per_batch, feed.frames_per_batch),
             leaves=leaves,
-            state=_size(eqx.filter_eval_shape(stage.solver.blank, problem, model)),
+            state=_size(state),
+            rewritten=_size(stage.solver.rewritten(state)),
             model=_size(model),
             kernels=kernels,
             cached=feed.cached_bytes,
@@ -228,7 +232,7 @@ def _rates(problem: Problem, model: PyTree, feed: Feed, *, solver: AbstractSolve
     closed.compile_ahead(model, few.blank())  # again, as the run will: what was compiled is fetched
     fetched = time.perf_counter() - begun
     kernels = {
-        "gradient": lambda batch: closed.value_and_gradient(*split, batch, fraction=1.0),
+        "gradient": lambda batch: closed.value_and_gradient(*split, batch),
         "product": lambda batch: closed.gauss_newton_product(*split, batch, vector=split[0]),
         "fit": lambda batch: closed.fit(model, batch),
     }

@@ -68,7 +68,7 @@ def batch_sizes(dataset: Dataset, solver: AbstractSolver) -> tuple[int, int]:
     views, frames = solver.views_per_batch, solver.frames_per_batch
     devices = jax.local_device_count()
     if dataset.positions is None:
-        wanted = 8 if solver.sweeps else 2
+        wanted = min(max(all_views // 16, 8), 32) if solver.sweeps else 2
         return views or min(all_views, -(-wanted // devices) * devices), frames or all_frames
     share = all_frames if all_views > 1 else max(8, all_frames // (4 if solver.sweeps else 12))
     wanted = min(all_frames, 128, share)

@@ -26,7 +26,7 @@ from adorym.problem import Problem
 from adorym.sharding import replicate
 from adorym.solvers._passes import ensure_finite
 from adorym.solvers._solver import AbstractSolver, Info, Moment, Work
-from adorym.solvers._vectors import dot, only
+from adorym.solvers._vectors import axpy, dot, only
 
 _NOTHING = 1e-30
 
@@ -94,7 +94,7 @@ class FirstOrder(AbstractSolver):
         params, frozen = problem.split(model)
         batches = (feed.batch(seed, step) for step in range(feed.batches_per_epoch))
         batch = next(batch for batch in batches if batch.weights.any())  # others hold only frames that are kept back
-        value, gradient = problem.value_and_gradient(params, frozen, batch, fraction=0.0)
+        value, gradient = problem.value_and_gradient(params, frozen, batch)
         ensure_finite(value, gradient, params=params, batches=(batch,))
         direction = jax.tree.map(lambda leaf: leaf / jnp.maximum(jnp.max(jnp.abs(leaf)), _NOTHING), gradient)
         count = len(jax.tree.leaves(params))
@@ -119,7 +119,7 @@ class FirstOrder(AbstractSolver):
         found = _stride(replicate(problem), model, state, batch=batch, memory=self.memory, numbers=numbers)
         if not bool(found.finite):
             params, frozen = problem.split(model)
-            value, gradient = problem.value_and_gradient(params, frozen, batch, fraction=share)
+            value, gradient = _with_penalties(problem, (params, frozen), batch, share=share)
             ensure_finite(value, gradient, params=params, batches=(batch,))
         return found.model, found.state, Info(float(found.value) / share, f"rate {rate:.2f}")
 
@@ -149,7 +149,7 @@ def _stride(
     """
     share, rate = numbers
     params, frozen = problem.split(model)
-    value, gradient = problem.value_and_gradient(params, frozen, batch, fraction=share)
+    value, gradient = _with_penalties(problem, (params, frozen), batch, share=share)
     leaves, structure = jax.tree.flatten(gradient)
     finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in (value, *leaves)]))
     # in the leaf's own units its gradient is larger by the unit: Adam's moments then stay clear of underflow
@@ -160,6 +160,14 @@ def _stride(
     steps = structure.unflatten([-rate * unit * move for unit, move in units])
     moved = eqx.combine(problem.project(optax.apply_updates(params, steps)), frozen)
     return _Stride(moved, FirstOrderState(state.units, transform), value, finite)
+
+
+def _with_penalties(
+    problem: Problem, split: tuple[PyTree, PyTree], batch: Batch, *, share: Any
+) -> tuple[Array, PyTree]:
+    """The objective and its gradient, of which a batch has the penalties' part that it has of the data."""
+    found = problem.value_and_gradient(*split, batch)
+    return axpy(share, problem.penalty_and_gradient(*split), found) if problem.regularizers else found
 
 
 def _transform(memory: float) -> optax.GradientTransformation:

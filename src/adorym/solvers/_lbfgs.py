@@ -30,7 +30,7 @@ class LBFGSState(NamedTuple):
         value: objective.
         gradient: its gradient.
         curvature: mean curvature of the data's part, for every leaf.
-        steps: the last changes of the free leaves, newest first along a leading axis; zero where there was none.
+        steps: the last changes of the free leaves, newest first; zero where there was none.
         changes: what each of them changed the gradient by.
 
     Example:
@@ -41,8 +41,8 @@ class LBFGSState(NamedTuple):
     value: Float[Array, ""]
     gradient: PyTree
     curvature: tuple[Float[Array, ""], ...]
-    steps: PyTree
-    changes: PyTree
+    steps: tuple[PyTree, ...]
+    changes: tuple[PyTree, ...]
 
 
 class LBFGS(AbstractSolver):
@@ -75,9 +75,13 @@ class LBFGS(AbstractSolver):
         """See `AbstractSolver.blank`."""
         params, _ = problem.split(model)
         curvature = tuple(jnp.zeros((), leaf.dtype) for leaf in jax.tree.leaves(params))
-        history = jax.tree.map(lambda leaf: jnp.zeros((self.memory, *leaf.shape), leaf.dtype), params)
         nothing = jax.tree.map(jnp.zeros_like, params)
-        return LBFGSState(jnp.zeros_like(curvature[0]), nothing, curvature, history, history)
+        none = (nothing,) * self.memory
+        return LBFGSState(jnp.zeros_like(curvature[0]), nothing, curvature, none, none)
+
+    def rewritten(self, state: LBFGSState) -> LBFGSState:
+        """See `AbstractSolver.rewritten`: the oldest step is forgotten, and the newest is new."""
+        return state._replace(steps=state.steps[:1], changes=state.changes[:1])
 
     def init(self, problem: Problem, model: PyTree, feed: Feed, *, seed: int) -> LBFGSState:
         """See `AbstractSolver.init`."""
@@ -103,15 +107,16 @@ class LBFGS(AbstractSolver):
     ) -> tuple[PyTree, LBFGSState, Info]:
         """See `AbstractSolver.step`."""
         params, frozen = problem.split(model)
-        params, gradient, (direction, learnt) = _ahead(problem, (params, frozen), state)
+        params, gradient, metric = _ahead(problem, (params, frozen), (state.gradient, state.curvature))
+        direction, learnt = _direction(state, gradient, metric)
         length = jnp.ones_like(state.value)
-        if not bool(learnt):
+        if not learnt:
             length = newton_length(problem, (params, frozen), direction, gradient=gradient, feed=feed)
         start = state.value, gradient
         found = search(problem, (params, frozen), direction, start=start, length=length, feed=feed)
         if found is None:  # what is remembered misleads, or nothing is left to gain
-            forgotten = jax.tree.map(jnp.zeros_like, (state.steps, state.changes))
-            state = state._replace(steps=forgotten[0], changes=forgotten[1])
+            nothing = (jax.tree.map(jnp.zeros_like, params),) * self.memory
+            state = state._replace(steps=nothing, changes=nothing)
             return eqx.combine(params, frozen), state, Info(float(state.value), "refused", refused=True)
         state = _remembered(state, params, (found.params, found.value, found.gradient))
         return eqx.combine(found.params, frozen), state, Info(float(found.value), found.note, refused=not found.gain)
@@ -119,50 +124,80 @@ class LBFGS(AbstractSolver):
 
 @eqx.filter_jit
 def _ahead(
-    problem: Problem, split: tuple[PyTree, PyTree], state: LBFGSState
-) -> tuple[PyTree, PyTree, tuple[PyTree, Bool[Array, ""]]]:
-    """The free leaves as constraints allow them, the gradient that is not held there, and the direction."""
+    problem: Problem, split: tuple[PyTree, PyTree], state: tuple[PyTree, tuple[Array, ...]]
+) -> tuple[PyTree, PyTree, tuple[Array, ...]]:
+    """The free leaves as constraints allow them, the gradient that is not held there, and the metric."""
+    known, curvature = state
     params = problem.project(split[0])
-    metric = with_penalties(problem, (params, split[1]), state.curvature)
-    gradient = inactive(problem, params, state.gradient, curvature=metric)
-    return params, gradient, _direction(state, gradient, metric)
+    metric = with_penalties(problem, (params, split[1]), curvature)
+    return params, inactive(problem, params, known, curvature=metric), metric
 
 
-def _direction(state: LBFGSState, gradient: PyTree, metric: tuple[Array, ...]) -> tuple[PyTree, Bool[Array, ""]]:
-    """Minus the inverse second derivative times the gradient, and whether anything is known of the former."""
+def _direction(state: LBFGSState, gradient: PyTree, metric: tuple[Array, ...]) -> tuple[PyTree, bool]:
+    """Minus the inverse second derivative times the gradient, and whether anything is known of the former.
 
-    def free(tree: PyTree) -> PyTree:
-        return jax.tree.map(lambda x, g: jnp.where(g == 0, 0, x), tree, gradient)
+    One pair of step and change after the other, by a kernel for each way: no copy of what is remembered is made.
+    """
+    vector, known = gradient, []
+    for pair in zip(state.steps, state.changes, strict=True):
+        vector, numbers = _newest_first(vector, pair, gradient, metric=metric)
+        known.append(numbers)
+    vector, learnt = _in_units(vector, metric, known)
+    for step, change, numbers in reversed(list(zip(state.steps, state.changes, known, strict=True))):
+        vector = _oldest_first(vector, (step, change), gradient, numbers=numbers)
+    return jax.tree.map(jnp.negative, vector), bool(learnt)
 
-    def newest_first(vector: PyTree, pair: tuple[PyTree, PyTree]) -> tuple[PyTree, tuple[Array, Array, Array]]:
-        step, change = free(pair[0]), free(pair[1])
-        product = dot(step, change)
-        useful = product > 0
-        rate = jnp.where(useful, 1 / jnp.where(useful, product, 1), 0)
-        share = rate * dot(step, vector)
-        stiffness = dot(change, scaled(change, metric, -1))
-        return axpy(-share, change, vector), (rate, share, jnp.where(useful, product / stiffness, 0))
 
-    def oldest_first(vector: PyTree, known: tuple[PyTree, PyTree, Array, Array]) -> tuple[PyTree, None]:
-        step, change, rate, share = free(known[0]), free(known[1]), known[2], known[3]
-        return axpy(share - rate * dot(change, vector), step, vector), None
-
-    vector, (rates, shares, units) = jax.lax.scan(newest_first, gradient, (state.steps, state.changes))
-    unit = jnp.where(jnp.any(rates > 0), units[jnp.argmax(rates > 0)], 1)
-    vector = jax.tree.map(lambda leaf: unit * leaf, scaled(vector, metric, -1))
-    vector, _ = jax.lax.scan(oldest_first, vector, (state.steps, state.changes, rates, shares), reverse=True)
-    return jax.tree.map(jnp.negative, vector), jnp.any(rates > 0)
+def _free(tree: PyTree, gradient: PyTree) -> PyTree:
+    return jax.tree.map(lambda x, g: jnp.where(g == 0, 0, x), tree, gradient)
 
 
 @jax.jit
+def _newest_first(
+    vector: PyTree, pair: tuple[PyTree, PyTree], gradient: PyTree, *, metric: tuple[Array, ...]
+) -> tuple[PyTree, tuple[Array, Array, Array]]:
+    """The first loop: the vector without what one pair explains; rate, share and unit of the pair."""
+    step, change = (_free(one, gradient) for one in pair)
+    product = dot(step, change)
+    useful = product > 0
+    rate = jnp.where(useful, 1 / jnp.where(useful, product, 1), 0)
+    share = rate * dot(step, vector)
+    stiffness = dot(change, scaled(change, metric, -1))
+    return axpy(-share, change, vector), (rate, share, jnp.where(useful, product / stiffness, 0))
+
+
+@jax.jit
+def _oldest_first(
+    vector: PyTree, pair: tuple[PyTree, PyTree], gradient: PyTree, *, numbers: tuple[Array, Array, Array]
+) -> PyTree:
+    """The second loop: the vector with what one pair knows."""
+    step, change = (_free(one, gradient) for one in pair)
+    rate, share, _ = numbers
+    return axpy(share - rate * dot(change, vector), step, vector)
+
+
+@jax.jit
+def _in_units(
+    vector: PyTree, metric: tuple[Array, ...], known: list[tuple[Array, Array, Array]]
+) -> tuple[PyTree, Bool[Array, ""]]:
+    """The vector by the metric, in the unit of the newest pair that taught something, and whether there is one."""
+    rates, _, units = (jnp.stack(each) for each in zip(*known, strict=True))
+    unit = jnp.where(jnp.any(rates > 0), units[jnp.argmax(rates > 0)], 1)
+    return jax.tree.map(lambda leaf: unit * leaf, scaled(vector, metric, -1)), jnp.any(rates > 0)
+
+
 def _remembered(state: LBFGSState, params: PyTree, place: tuple[PyTree, Array, PyTree]) -> LBFGSState:
     """The state at the next place; a step over which the gradient did not grow along it teaches nothing."""
     after, value, gradient = place
-    step, change = (jax.tree.map(jnp.subtract, a, b) for a, b in ((after, params), (gradient, state.gradient)))
-    useful = dot(step, change) > 0
+    step, change, useful = _taught((params, state.gradient), (after, gradient))
+    if not bool(useful):
+        return state._replace(value=value, gradient=gradient)
+    steps, changes = ((new, *known[:-1]) for new, known in ((step, state.steps), (change, state.changes)))
+    return LBFGSState(value, gradient, state.curvature, steps, changes)
 
-    def push(history: PyTree, newest: PyTree) -> PyTree:
-        shifted = jax.tree.map(lambda h, x: jnp.concatenate([x[None], h[:-1]]), history, newest)
-        return jax.tree.map(lambda s, h: jnp.where(useful, s, h), shifted, history)
 
-    return LBFGSState(value, gradient, state.curvature, push(state.steps, step), push(state.changes, change))
+@jax.jit
+def _taught(before: tuple[PyTree, PyTree], after: tuple[PyTree, PyTree]) -> tuple[PyTree, PyTree, Bool[Array, ""]]:
+    """From one place and its gradient to the next, and whether the curvature between them is positive."""
+    step, change = (jax.tree.map(jnp.subtract, a, b) for a, b in zip(after, before, strict=True))
+    return step, change, dot(step, change) > 0

@@ -109,12 +109,8 @@ def tried(problem: Problem, split: tuple[PyTree, PyTree], feed: Feed) -> tuple[F
         >>> callable(tried)
         True
     """
-
-    def kernel(batch: Batch) -> tuple[Array, PyTree]:
-        share = float(batch.weights.sum()) / feed.total_weight
-        return problem.value_and_gradient(*split, batch, fraction=share)
-
-    return summed(kernel, feed)
+    found = summed(lambda batch: problem.value_and_gradient(*split, batch), feed)
+    return plus(found, problem.penalty_and_gradient(*split)) if problem.regularizers else found
 
 
 def ensure_bounded(value: float) -> None:

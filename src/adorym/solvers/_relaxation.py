@@ -143,6 +143,10 @@ class Relaxation(AbstractSolver):
         never = jnp.full_like(zero, jnp.inf)
         return RelaxationState(inner, zero, none, none, never, zero, params, none, none)
 
+    def rewritten(self, state: RelaxationState) -> RelaxationState:
+        """See `AbstractSolver.rewritten`."""
+        return state._replace(inner=self.solver.rewritten(state.inner))
+
     def init(self, problem: Problem, model: PyTree, feed: Feed, *, seed: int) -> RelaxationState:
         """See `AbstractSolver.init`."""
         params, frozen = problem.split(model)

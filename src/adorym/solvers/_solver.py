@@ -119,6 +119,10 @@ class AbstractSolver(eqx.Module):
         batches = feed.batches()
         return Work(gradients=(steps + 1) * batches, products=leaves * batches)
 
+    def rewritten(self, state: PyTree) -> PyTree:
+        """What of a state a step writes anew, beside the state before it; the rest is handed on."""
+        return state
+
     def posed(self, problem: Problem, state: PyTree) -> Problem:
         """The problem with what the solver has decided in it."""
         return problem
