@@ -24,7 +24,7 @@ from adorym._core.words import scope
 from adorym.constraints import AbstractConstraint
 from adorym.likelihoods import AbstractLikelihood
 from adorym.regularizers import AbstractRegularizer
-from adorym.sharding import deal_out, replicate
+from adorym.sharding import deal_out, dealt, replicate
 
 
 class Fit(NamedTuple):
@@ -106,7 +106,7 @@ class Problem(eqx.Module):
             "fit": (_fit, (problem.likelihood, model, batch), {}),
         }
         if problem.regularizers:
-            kernels["penalty"] = (_penalty_and_gradient, (problem, split), {})
+            kernels["penalty"] = (_penalty_and_gradient, (problem, (dealt(split[0]), split[1])), {})
         wide = jnp.zeros(()).dtype == jnp.float64
 
         def compiled_kernel(one: tuple[Any, tuple[Any, ...], dict[str, Any]]) -> Any:
@@ -127,8 +127,8 @@ class Problem(eqx.Module):
 
     def penalty_and_gradient(self, params: PyTree, frozen: PyTree) -> tuple[Float[Array, ""], PyTree]:
         """Sum of the regularisers and its gradient."""
-        problem, split = replicate((self, (params, frozen)))
-        return _penalty_and_gradient(problem, split)
+        problem, frozen = replicate((self, frozen))
+        return replicate(_penalty_and_gradient(problem, (dealt(params), frozen)))
 
     def sharp(self) -> Problem:
         """The problem with no corner of a regulariser rounded: for values, since a corner has no slope."""

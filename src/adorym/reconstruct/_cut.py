@@ -114,7 +114,7 @@ class _Size(NamedTuple):
         chain: of the waves.
         free, penalized: of what is refined, and of those leaves that penalties act on.
         model: of the models, at the leg's resolution and at the full one.
-        state: what the solver keeps.
+        state: what the solver keeps on each device.
         rewritten: what of it a step writes anew.
         sweeps: whether penalties have a kernel of their own.
         frame: of one frame.
@@ -142,10 +142,12 @@ class _Size(NamedTuple):
             penalized = selection(own, tuple(path for one in problem.regularizers for path in one.where))
             state = stage.solver.blank(problem, own)
             free = problem.split(own)[0]
-            return own, free, eqx.filter(own, penalized), state, stage.solver.rewritten(state)
+            anew, parts = stage.solver.rewritten(state), stage.solver.dealt(state)
+            return own, free, eqx.filter(own, penalized), state, anew, parts
 
         own, *parts = eqx.filter_eval_shape(shapes, task.model)
-        free, penalized, state, rewritten = map(_bytes, parts)
+        free, penalized, state, rewritten, dealt = map(_bytes, parts)
+        state -= dealt - dealt // jax.local_device_count()
         models = _bytes(own) + (_bytes(task.model) if leg.factor > 1 else 0)
         frame = 4 * math.prod(task.dataset.frames.shape[2:]) // leg.factor**2
         chain = ChainSize.of(own)

@@ -71,7 +71,7 @@ class LegForecast:
         batches: batches of a pass over all that are trained on.
         shape: views and frames of a batch.
         leaves: how many arrays are free.
-        state: bytes of what the solver keeps from step to step.
+        state: bytes of what the solver keeps from step to step on each device.
         rewritten: bytes of it that a step writes anew.
         model: bytes of the model.
         kernels: bytes that each kernel takes on one device besides its arguments.
@@ -191,13 +191,15 @@ def forecast(task: Task, *, room: float = math.inf, tell: Callable[[str], None] 
             len(jax.tree.leaves(problem.split(model)[0])),
         )
         state = eqx.filter_eval_shape(stage.solver.blank, problem, model)
+        parts = _size(stage.solver.dealt(state))
+        alike = parts - parts // jax.local_device_count()
         one = LegForecast(
             leg=leg,
             usual=min(leg.steps, _USUAL) if isinstance(stage.epochs, str) else leg.steps,
             batches=feed.batches(),
             shape=(feed.views_per_batch, feed.frames_per_batch),
             leaves=leaves,
-            state=_size(state),
+            state=_size(state) - alike,
             rewritten=_size(stage.solver.rewritten(state)),
             model=_size(model),
             kernels=kernels,

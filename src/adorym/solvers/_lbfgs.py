@@ -17,6 +17,7 @@ from jaxtyping import Array, Bool, Float, PyTree
 
 from adorym.data import Feed
 from adorym.problem import Problem
+from adorym.sharding import dealt, replicate
 from adorym.solvers._line_search import newton_length, search
 from adorym.solvers._passes import data_curvature, inactive, objective_and_gradient, scaled, with_penalties
 from adorym.solvers._solver import AbstractSolver, Info, Moment
@@ -83,6 +84,10 @@ class LBFGS(AbstractSolver):
         """See `AbstractSolver.rewritten`: the oldest step is forgotten, and the newest is new."""
         return state._replace(steps=state.steps[:1], changes=state.changes[:1])
 
+    def dealt(self, state: LBFGSState) -> tuple[tuple[PyTree, ...], ...]:
+        """See `AbstractSolver.dealt`."""
+        return state.steps, state.changes
+
     def init(self, problem: Problem, model: PyTree, feed: Feed, *, seed: int) -> LBFGSState:
         """See `AbstractSolver.init`."""
         params, frozen = problem.split(model)
@@ -107,8 +112,10 @@ class LBFGS(AbstractSolver):
     ) -> tuple[PyTree, LBFGSState, Info]:
         """See `AbstractSolver.step`."""
         params, frozen = problem.split(model)
-        params, gradient, metric = _ahead(problem, (params, frozen), (state.gradient, state.curvature))
+        known = dealt((state.gradient, state.curvature))
+        params, gradient, metric = _ahead(problem, (dealt(params), frozen), known)
         direction, learnt = _direction(state, gradient, metric)
+        params, gradient, direction = replicate((params, gradient, direction))
         length = jnp.ones_like(state.value)
         if not learnt:
             length = newton_length(problem, (params, frozen), direction, gradient=gradient, feed=feed)
@@ -136,60 +143,61 @@ def _ahead(
 def _direction(state: LBFGSState, gradient: PyTree, metric: tuple[Array, ...]) -> tuple[PyTree, bool]:
     """Minus the inverse second derivative times the gradient, and whether anything is known of the former.
 
-    One pair of step and change after the other, by a kernel for each way: no copy of what is remembered is made.
+    One pair of step and change after the other, by a kernel for each way: no copy of what is remembered is made. What
+    is held has no part in it: the vector is zero there, as the gradient is.
     """
-    vector, known = gradient, []
-    for pair in zip(state.steps, state.changes, strict=True):
-        vector, numbers = _newest_first(vector, pair, gradient, metric=metric)
+    pairs, vector, known = [dealt(pair) for pair in zip(state.steps, state.changes, strict=True)], gradient, []
+    for pair in pairs:
+        vector, numbers = _newest_first(vector, pair, gradient)
         known.append(numbers)
-    vector, learnt = _in_units(vector, metric, known)
-    for step, change, numbers in reversed(list(zip(state.steps, state.changes, known, strict=True))):
-        vector = _oldest_first(vector, (step, change), gradient, numbers=numbers)
-    return jax.tree.map(jnp.negative, vector), bool(learnt)
+    newest = next((index for index, (rate, _) in enumerate(known) if rate > 0), None)
+    unit = jnp.ones_like(state.value) if newest is None else _unit(pairs[newest], gradient, metric)
+    vector = _in_units(vector, metric, unit)
+    for pair, numbers in reversed(list(zip(pairs, known, strict=True))):
+        vector = _oldest_first(vector, pair, gradient, numbers=numbers)
+    return jax.tree.map(jnp.negative, vector), newest is not None
 
 
 def _free(tree: PyTree, gradient: PyTree) -> PyTree:
-    return jax.tree.map(lambda x, g: jnp.where(g == 0, 0, x), tree, gradient)
+    """Zero where the gradient is; by a product, which has no branch to mispredict."""
+    return jax.tree.map(lambda x, g: x * (g != 0).astype(x.dtype), tree, gradient)
 
 
 @jax.jit
-def _newest_first(
-    vector: PyTree, pair: tuple[PyTree, PyTree], gradient: PyTree, *, metric: tuple[Array, ...]
-) -> tuple[PyTree, tuple[Array, Array, Array]]:
-    """The first loop: the vector without what one pair explains; rate, share and unit of the pair."""
-    step, change = (_free(one, gradient) for one in pair)
+def _newest_first(vector: PyTree, pair: tuple[PyTree, PyTree], gradient: PyTree) -> tuple[PyTree, tuple[Array, Array]]:
+    """The first loop: the vector without what one pair explains; rate and share of the pair."""
+    step, change = pair[0], _free(pair[1], gradient)
     product = dot(step, change)
-    useful = product > 0
-    rate = jnp.where(useful, 1 / jnp.where(useful, product, 1), 0)
+    rate = jnp.where(product > 0, 1 / jnp.where(product > 0, product, 1), 0)
     share = rate * dot(step, vector)
-    stiffness = dot(change, scaled(change, metric, -1))
-    return axpy(-share, change, vector), (rate, share, jnp.where(useful, product / stiffness, 0))
+    return axpy(-share, change, vector), (rate, share)
 
 
 @jax.jit
 def _oldest_first(
-    vector: PyTree, pair: tuple[PyTree, PyTree], gradient: PyTree, *, numbers: tuple[Array, Array, Array]
+    vector: PyTree, pair: tuple[PyTree, PyTree], gradient: PyTree, *, numbers: tuple[Array, Array]
 ) -> PyTree:
     """The second loop: the vector with what one pair knows."""
-    step, change = (_free(one, gradient) for one in pair)
-    rate, share, _ = numbers
-    return axpy(share - rate * dot(change, vector), step, vector)
+    rate, share = numbers
+    return axpy(share - rate * dot(pair[1], vector), _free(pair[0], gradient), vector)
 
 
 @jax.jit
-def _in_units(
-    vector: PyTree, metric: tuple[Array, ...], known: list[tuple[Array, Array, Array]]
-) -> tuple[PyTree, Bool[Array, ""]]:
-    """The vector by the metric, in the unit of the newest pair that taught something, and whether there is one."""
-    rates, _, units = (jnp.stack(each) for each in zip(*known, strict=True))
-    unit = jnp.where(jnp.any(rates > 0), units[jnp.argmax(rates > 0)], 1)
-    return jax.tree.map(lambda leaf: unit * leaf, scaled(vector, metric, -1)), jnp.any(rates > 0)
+def _unit(pair: tuple[PyTree, PyTree], gradient: PyTree, metric: tuple[Array, ...]) -> Float[Array, ""]:
+    """How much smaller the second derivative is along a pair than the metric has it."""
+    change = _free(pair[1], gradient)
+    return dot(pair[0], change) / dot(change, scaled(change, metric, -1))
+
+
+@jax.jit
+def _in_units(vector: PyTree, metric: tuple[Array, ...], unit: Array) -> PyTree:
+    return jax.tree.map(lambda leaf: unit * leaf, scaled(vector, metric, -1))
 
 
 def _remembered(state: LBFGSState, params: PyTree, place: tuple[PyTree, Array, PyTree]) -> LBFGSState:
     """The state at the next place; a step over which the gradient did not grow along it teaches nothing."""
     after, value, gradient = place
-    step, change, useful = _taught((params, state.gradient), (after, gradient))
+    step, change, useful = _taught(dealt((params, state.gradient)), dealt((after, gradient)))
     if not bool(useful):
         return state._replace(value=value, gradient=gradient)
     steps, changes = ((new, *known[:-1]) for new, known in ((step, state.steps), (change, state.changes)))

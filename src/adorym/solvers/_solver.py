@@ -123,6 +123,10 @@ class AbstractSolver(eqx.Module):
         """What of a state a step writes anew, beside the state before it; the rest is handed on."""
         return state
 
+    def dealt(self, state: PyTree) -> PyTree:
+        """What of a state is dealt out over the devices of a machine; each has a copy of the rest."""
+        return ()
+
     def posed(self, problem: Problem, state: PyTree) -> Problem:
         """The problem with what the solver has decided in it."""
         return problem
