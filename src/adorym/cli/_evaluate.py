@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from adorym.problem import Problem
     from adorym.reconstruct import Residuals, Task
 
-_COST = 0.1
+_COST = 0.05
 """Part of a run's work that looking at itself may take."""
 
 _PASS, _MANY_PASSES = 3.5, 20.0
@@ -34,8 +34,8 @@ _SUMS = ("nll", "misfit", "counts", "chi_squared", "pixels")
 class Evaluator:
     """Measures the fit, and the error where the truth is known.
 
-    On the way a part of the data is looked at, the same every time, so that it costs no more than a tenth of the run;
-    at the start and at the end it is all of them.
+    On the way a part of the data is looked at, the same every time, so that it costs no more than a twentieth of the
+    run; at the start and at the end it is all of them.
 
     Args:
         task: what is run.

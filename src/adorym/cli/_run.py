@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from adorym.profiling import Profile
     from adorym.reconstruct import Progress
 
+_BETWEEN = 20.0
+"""Times as long as a checkpoint takes to write there is none."""
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Outcome:
@@ -100,6 +103,7 @@ class _Session:
         header = {} if checkpoint is None else checkpoint.header
         self.seconds_before, self.peak_before = header.get("seconds", 0.0), header.get("peak_memory", 0)
         self.began = self.saved = time.monotonic()
+        self.saving = 0.0
         forget_peak_memory()
         self.evaluator = Evaluator(prepared.task, prepared.output.evaluations, self._error_of())
         self.total = sum(leg.steps for leg in prepared.task.legs())
@@ -175,16 +179,19 @@ class _Session:
         """A checkpoint, where one is due."""
         from adorym.reconstruct import snapshot
 
-        late = time.monotonic() - self.saved >= self.prepared.output.checkpoint_seconds
+        least = self.prepared.output.checkpoint_seconds
+        late = time.monotonic() - self.saved >= max(least, _BETWEEN * self.saving if least else 0.0)
         if late or stopping or progress.over:
             header = {
                 "seconds": self.seconds,
                 "peak_memory": max(self.peak_before, peak_memory()),
                 "memory": self.prepared.memory,
             }
+            begun = time.monotonic()
             taken = snapshot(progress)
             write_checkpoint(self.run.checkpoints, taken.step, taken.arrays, header=header)
             self.saved = time.monotonic()
+            self.saving = self.saved - begun
 
     def _finish(self, model: Experiment) -> Outcome:
         """Measures and writes everything that is left behind, the summary last."""

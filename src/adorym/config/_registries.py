@@ -56,7 +56,8 @@ class Output:
         held_out: every how many-th view (of a single view: frame) is kept back from the fit, to test the prediction
             on; 0 keeps none, "auto" about a tenth where something is left for the data to decide.
         evaluations: how often the fit to the data is measured on the way.
-        checkpoint_seconds: least time between two checkpoints.
+        checkpoint_seconds: least time between two checkpoints, longer where writing one takes more than a twentieth of
+            it; 0 for one at every step.
         frames: number of measured frames that are kept with their predictions.
         half_sets: whether the report compares reconstructions from half of the data each; takes about as long again.
         deviation: standard deviations of the result in the report: "posterior", how far the truth may be, given the
