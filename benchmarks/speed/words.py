@@ -57,7 +57,9 @@ wave, as the compiler states them. "stored" keeps the wave in front of each slab
 ROTATION = """\
 ## Rotation
 
-A turn of the volume about one axis, and its exact adjoint, in plain copies of the volume into new memory.
+A turn of the volume about one axis, and its exact adjoint, in plain copies of the volume into new memory. The adjoint
+reads six rows for each that it writes, where nine neighbours come into question (the module proves that three of them
+cannot have a share); it is no loop, so that the compiler runs it on all cores.
 """
 
 TOMOGRAPHY = """\
@@ -66,6 +68,13 @@ TOMOGRAPHY = """\
 The gradient of one view as a reconstruction computes it: turned, propagated through slabs, on to the detector, compared
 with counts, and all of it back. The earlier Adorym needed 73 to 194 ms for such a view of 64³ through 64 slabs where
 its 256 FFTs took 4 ms: 18 to 48 times.
+
+A plane wave crosses the sample on a grid that is wider than the field by what light walks within the sample and four
+pixels on each side; the wider grid that the way to the detector needs begins behind the last slab. Before, all slabs
+were on that one, and a view with vacuum around it took 4.75 ms. On 256³ voxels two other things took more time than the
+waves. Penalties were counted with every batch in place of once in a pass: by `adorym plan` a pass over 500 views went
+from 2.9 minutes to 51 s. L-BFGS masked by a selection, whose branches a processor mispredicts, in place of a product,
+and did all of it on each device in place of its part: 13.9 s for a direction became 1.8.
 """
 
 SCALING = """\

@@ -9,6 +9,7 @@ that memory is that of one view.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -47,6 +48,23 @@ class Fit(NamedTuple):
     counts: Any
     chi_squared: Any
     pixels: Any
+
+
+class Call(NamedTuple):
+    """A compiled function and what it will be called with.
+
+    Attributes:
+        kernel: made by `equinox.filter_jit`.
+        arguments, settings: by position and by name; only their shapes, types and places count.
+
+    Example:
+        >>> Call(eqx.filter_jit(jnp.sin), (jnp.ones(2),), {}).arguments[0].shape
+        (2,)
+    """
+
+    kernel: Any
+    arguments: tuple[Any, ...]
+    settings: dict[str, Any]
 
 
 class Problem(eqx.Module):
@@ -90,8 +108,13 @@ class Problem(eqx.Module):
         """How well a model fits a batch."""
         return _fit(self.likelihood, replicate(model), batch)
 
-    def compile_ahead(self, model: PyTree, batch: Batch) -> dict[str, int]:
+    def compile_ahead(self, model: PyTree, batch: Batch, *, others: Sequence[Call] = ()) -> dict[str, int]:
         """Compile the kernels for batches like this one side by side, instead of each when it is first called.
+
+        Args:
+            model: what is refined.
+            batch: of the shape that all have.
+            others: kernels of a solver, with the arguments that they will be called with.
 
         Returns:
             bytes that each kernel takes on one device besides its arguments: "gradient", "product", "fit" and, if there
@@ -100,23 +123,24 @@ class Problem(eqx.Module):
         problem, model = replicate((self, model))
         split = problem.split(model)
         data = (problem.likelihood, split, batch)
-        kernels: dict[str, tuple[Any, tuple[Any, ...], dict[str, Any]]] = {
-            "gradient": (_value_and_gradient, data, {}),
-            "product": (_gauss_newton_product, data, {"vector": split[0]}),
-            "fit": (_fit, (problem.likelihood, model, batch), {}),
+        kernels = {
+            "gradient": Call(_value_and_gradient, data, {}),
+            "product": Call(_gauss_newton_product, data, {"vector": split[0]}),
+            "fit": Call(_fit, (problem.likelihood, model, batch), {}),
         }
         if problem.regularizers:
-            kernels["penalty"] = (_penalty_and_gradient, (problem, (dealt(split[0]), split[1])), {})
+            kernels["penalty"] = Call(_penalty_and_gradient, (problem, (dealt(split[0]), split[1])), {})
         wide = jnp.zeros(()).dtype == jnp.float64
 
-        def compiled_kernel(one: tuple[Any, tuple[Any, ...], dict[str, Any]]) -> Any:
+        def compiled_kernel(one: Call) -> Any:
             with jax.enable_x64(wide):  # a thread does not take over the precision of the one that started it
-                return one[0].lower(*one[1], **one[2]).compile()
+                return one.kernel.lower(*one.arguments, **one.settings).compile()
 
-        with ThreadPoolExecutor(len(kernels)) as pool:
-            taken = [_scratch(kernel) for kernel in pool.map(compiled_kernel, kernels.values())]
+        calls = [*kernels.values(), *others]
+        with ThreadPoolExecutor(len(calls)) as pool:
+            compiled = list(pool.map(compiled_kernel, calls))
         return_freed_memory()
-        return dict(zip(kernels, taken, strict=True))
+        return {name: _scratch(kernel) for name, kernel in zip(kernels, compiled, strict=False)}
 
     def penalty(self, params: PyTree, frozen: PyTree) -> Float[Array, ""]:
         """Sum of the regularisers."""
@@ -182,14 +206,7 @@ class Problem(eqx.Module):
             frozen: the rest.
             curvature: mean curvature of the data for every free leaf, which is the variance of its gradient.
         """
-        variance = jax.tree.unflatten(jax.tree.structure(params), curvature)
-        model, found = eqx.combine(params, frozen), [jnp.zeros(())]
-        for regularizer in self.regularizers:
-            if isinstance(regularizer.weight, str):
-                paths = array_paths(model, regularizer.where)
-                of = [(scale, resolve(variance, path)) for scale, path in zip(regularizer.scales, paths, strict=True)]
-                found += [scale * jnp.sqrt(value) for scale, value in of if value is not None]
-        return jnp.max(jnp.stack(found))
+        return _noise_weight(self, (params, frozen), curvature)
 
     def project(self, params: PyTree) -> PyTree:
         """The free leaves with every constraint on them applied."""
@@ -218,6 +235,29 @@ def _added(tree: PyTree, paths: tuple[str, ...], changes: tuple[Array, ...]) -> 
         if leaf is not None:
             tree = replace(tree, path, leaf + change)
     return tree
+
+
+@eqx.filter_jit
+def _noise_weight(problem: Problem, split: tuple[PyTree, PyTree], curvature: tuple[Array, ...]) -> Array:
+    variance = jax.tree.unflatten(jax.tree.structure(split[0]), curvature)
+    model, found = eqx.combine(*split), [jnp.zeros(())]
+    for regularizer in problem.regularizers:
+        if isinstance(regularizer.weight, str):
+            paths = array_paths(model, regularizer.where)
+            of = [(scale, resolve(variance, path)) for scale, path in zip(regularizer.scales, paths, strict=True)]
+            found += [scale * jnp.sqrt(value) for scale, value in of if value is not None]
+    return jnp.max(jnp.stack(found))
+
+
+def reweighting(problem: Problem, split: tuple[PyTree, PyTree]) -> Call:
+    """How `Problem.reweighted` will be called.
+
+    Example:
+        >>> callable(reweighting)
+        True
+    """
+    zero = replicate(jnp.zeros(()))
+    return Call(_reweighted, (problem, split, (zero, zero)), {})
 
 
 @eqx.filter_jit

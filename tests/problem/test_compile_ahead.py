@@ -12,10 +12,13 @@ import numpy as np
 from adorym.experiment import holography, plan_holography
 from adorym.likelihoods import Poisson
 from adorym.problem import Problem
-from adorym.reconstruct import Stage, Task
+from adorym.reconstruct import Stage, Task, iterate
 from adorym.regularizers import TotalVariation
 from adorym.simulate import simulate
 from adorym.solvers import LBFGS
+
+KERNELS = ("_value_and_gradient", "_penalty_and_gradient", "_gauss_newton_product", "_fit")
+OWN = ("_ahead", "_newton_length", "_reweighted")
 
 
 def test_what_was_compiled_ahead_is_not_compiled_again():
@@ -35,6 +38,13 @@ def test_every_kernel_is_compiled_once_in_a_reconstruction():
     vector = jax.tree.map(lambda x: np.float64(0.1) * x, first[1])
     _posed(task).gauss_newton_product(params, frozen, batch, vector=params)
     assert _compiled(lambda: _posed(task).gauss_newton_product(params, frozen, batch, vector=vector)) == 0
+
+
+def test_a_solvers_own_kernels_are_compiled_ahead_too():
+    task, later = _task(15), _task(17)
+    task.compile_ahead()
+    assert _compiled(lambda: list(iterate(task)), OWN) == 0
+    assert _compiled(lambda: list(iterate(later)), OWN) == len(OWN)
 
 
 def _task(size: int) -> Task:
@@ -61,8 +71,8 @@ def _called(task: Task) -> None:
     problem.fit(task.model, batch)
 
 
-def _compiled(work: Callable[[], None]) -> int:
-    """How many of the kernels over a batch are compiled by some work."""
+def _compiled(work: Callable[[], object], kernels: tuple[str, ...] = KERNELS) -> int:
+    """How many of these kernels are compiled by some work."""
     heard = _Heard()
     logging.getLogger("jax").addHandler(heard)
     try:
@@ -70,7 +80,6 @@ def _compiled(work: Callable[[], None]) -> int:
             work()
     finally:
         logging.getLogger("jax").removeHandler(heard)
-    kernels = ("_value_and_gradient", "_penalty_and_gradient", "_gauss_newton_product", "_fit")
     return sum("Compiling" in name and any(f"({kernel})" in name for kernel in kernels) for name in heard.sentences)
 
 

@@ -126,8 +126,9 @@ class Task:
 
     def compile_ahead(self) -> None:
         """Compile what the first stage needs side by side, which is sooner done than one after the other."""
-        problem = dataclasses.replace(self.problem.with_weight(0.0), free=self.stages[0].free)
-        problem.compile_ahead(self.model, self.feed(0).blank())
+        problem = dataclasses.replace(self.problem, free=self.stages[0].free)
+        others = self.stages[0].solver.kernels(problem, replicate(self.model))
+        problem.with_weight(0.0).compile_ahead(self.model, self.feed(0).blank(), others=others)
 
 
 class Snapshot(NamedTuple):

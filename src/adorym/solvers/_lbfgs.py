@@ -16,9 +16,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PyTree
 
 from adorym.data import Feed
-from adorym.problem import Problem
+from adorym.problem import Call, Problem
 from adorym.sharding import dealt, replicate
-from adorym.solvers._line_search import newton_length, search
+from adorym.solvers._line_search import length_along, newton_length, search
 from adorym.solvers._passes import data_curvature, inactive, objective_and_gradient, scaled, with_penalties
 from adorym.solvers._solver import AbstractSolver, Info, Moment
 from adorym.solvers._vectors import axpy, dot, plus
@@ -79,6 +79,16 @@ class LBFGS(AbstractSolver):
         nothing = jax.tree.map(jnp.zeros_like, params)
         none = (nothing,) * self.memory
         return LBFGSState(jnp.zeros_like(curvature[0]), nothing, curvature, none, none)
+
+    def kernels(self, problem: Problem, model: PyTree) -> list[Call]:
+        """See `AbstractSolver.kernels`."""
+        params, frozen = problem.split(model)
+        numbers = tuple(replicate(jnp.zeros((), leaf.dtype)) for leaf in jax.tree.leaves(params))
+        spread = dealt(params)
+        return [
+            Call(_ahead, (problem, (spread, frozen), (spread, numbers)), {}),
+            length_along(problem, (params, frozen)),
+        ]
 
     def rewritten(self, state: LBFGSState) -> LBFGSState:
         """See `AbstractSolver.rewritten`: the oldest step is forgotten, and the newest is new."""

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 from adorym.data import Feed
-from adorym.problem import Problem
+from adorym.problem import Call, Problem
 from adorym.solvers._passes import ensure_bounded, summed, tried, undefined
 from adorym.solvers._vectors import axpy, dot, plus
 
@@ -60,6 +60,17 @@ def newton_length(
     params, frozen = split
     product = summed(lambda batch: problem.gauss_newton_product(params, frozen, batch, vector=direction), feed)
     return _newton_length(problem, split, (direction, product), gradient=gradient)
+
+
+def length_along(problem: Problem, split: tuple[PyTree, PyTree]) -> Call:
+    """How what `newton_length` has of its own will be called.
+
+    Example:
+        >>> callable(length_along)
+        True
+    """
+    params = split[0]
+    return Call(_newton_length, (problem, split, (params, params)), {"gradient": params})
 
 
 @eqx.filter_jit

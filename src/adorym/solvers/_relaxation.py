@@ -33,7 +33,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PyTree
 
 from adorym.data import Feed
-from adorym.problem import Problem
+from adorym.problem import Call, Problem, reweighting
+from adorym.sharding import replicate
 from adorym.solvers._lbfgs import LBFGS
 from adorym.solvers._passes import held_out
 from adorym.solvers._solver import AbstractSolver, Info, Moment, Work
@@ -142,6 +143,11 @@ class Relaxation(AbstractSolver):
         inner = self.solver.blank(problem, model)
         never = jnp.full_like(zero, jnp.inf)
         return RelaxationState(inner, zero, none, none, never, zero, params, none, none)
+
+    def kernels(self, problem: Problem, model: PyTree) -> list[Call]:
+        """See `AbstractSolver.kernels`."""
+        posed = problem.with_weight(replicate(jnp.zeros(())))
+        return [*self.solver.kernels(posed, model), reweighting(problem, problem.split(model))]
 
     def rewritten(self, state: RelaxationState) -> RelaxationState:
         """See `AbstractSolver.rewritten`."""

@@ -10,7 +10,7 @@ import equinox as eqx
 from jaxtyping import PyTree
 
 from adorym.data import Feed
-from adorym.problem import Problem
+from adorym.problem import Call, Problem
 
 
 class Moment(NamedTuple):
@@ -126,6 +126,10 @@ class AbstractSolver(eqx.Module):
     def dealt(self, state: PyTree) -> PyTree:
         """What of a state is dealt out over the devices of a machine; each has a copy of the rest."""
         return ()
+
+    def kernels(self, problem: Problem, model: PyTree) -> list[Call]:
+        """Kernels of its own that take long to compile, with what they will be called with."""
+        return []
 
     def posed(self, problem: Problem, state: PyTree) -> Problem:
         """The problem with what the solver has decided in it."""
