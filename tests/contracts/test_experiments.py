@@ -40,11 +40,11 @@ def test_gradient_of_every_leaf_against_finite_differences(name: str) -> None:
     batch = whole(dataset)
     problem = Problem(Poisson(), free=parts(model))
     params, frozen = problem.split(model)
-    _, gradient = problem.value_and_gradient(params, frozen, batch, fraction=1.0)
+    _, gradient = problem.value_and_gradient(params, frozen, batch)
 
     def value(path: str, change: jax.Array) -> float:
         moved = replace(params, path, resolve(params, path) + change)
-        return float(problem.value_and_gradient(moved, frozen, batch, fraction=1.0)[0])
+        return float(problem.value_and_gradient(moved, frozen, batch)[0])
 
     for index, path in enumerate(refinable(model)):
         direction = perturbation(model, path, 200 + index)
@@ -67,7 +67,7 @@ def test_forward_mode_agrees_with_reverse_mode(name: str) -> None:
     batch = whole(dataset)
     problem = Problem(Poisson(), free=parts(model))
     params, frozen = problem.split(model)
-    value, gradient = problem.value_and_gradient(params, frozen, batch, fraction=1.0)
+    value, gradient = problem.value_and_gradient(params, frozen, batch)
     tangent = still(model)
     for index, path in enumerate(refinable(model)):
         tangent = replace(tangent, path, perturbation(model, path, index))
@@ -100,7 +100,7 @@ def test_frames_carried_a_few_at_a_time_are_those_carried_together(name: str, mo
     for size in (one, (frames.shape[1] - 1) * one, 1 << 40):
         monkeypatch.setattr(_experiment, "_CACHE", size)
         jax.clear_caches()
-        value, gradient = problem.value_and_gradient(*problem.split(model), batch, fraction=1.0)
+        value, gradient = problem.value_and_gradient(*problem.split(model), batch)
         found.append(np.concatenate([np.ravel(leaf) for leaf in [value, *jax.tree.leaves(gradient)]]))
     for other in found[1:]:
         np.testing.assert_allclose(other, found[0], rtol=1e-9, atol=1e-12 * np.abs(found[0]).max())
@@ -115,7 +115,7 @@ def test_waves_that_are_computed_again_are_those_that_were_kept(backward: str, t
 
     def derivatives(model: Experiment) -> np.ndarray:
         params, frozen = problem.split(model)
-        value, gradient = problem.value_and_gradient(params, frozen, batch, fraction=1.0)
+        value, gradient = problem.value_and_gradient(params, frozen, batch)
         product = problem.gauss_newton_product(params, frozen, batch, vector=gradient)
         return np.concatenate([np.ravel(leaf) for leaf in [value, *jax.tree.leaves((gradient, product))]])
 
