@@ -25,7 +25,7 @@ from adorym._core.words import scope
 from adorym.constraints import AbstractConstraint
 from adorym.likelihoods import AbstractLikelihood
 from adorym.regularizers import AbstractRegularizer
-from adorym.sharding import deal_out, dealt, replicate
+from adorym.sharding import deal_out, replicate
 
 
 class Fit(NamedTuple):
@@ -129,7 +129,7 @@ class Problem(eqx.Module):
             "fit": Call(_fit, (problem.likelihood, model, batch), {}),
         }
         if problem.regularizers:
-            kernels["penalty"] = Call(_penalty_and_gradient, (problem, (dealt(split[0]), split[1])), {})
+            kernels["penalty"] = Call(_penalty_and_gradient, (problem, split), {})
         wide = jnp.zeros(()).dtype == jnp.float64
 
         def compiled_kernel(one: Call) -> Any:
@@ -151,8 +151,8 @@ class Problem(eqx.Module):
 
     def penalty_and_gradient(self, params: PyTree, frozen: PyTree) -> tuple[Float[Array, ""], PyTree]:
         """Sum of the regularisers and its gradient."""
-        problem, frozen = replicate((self, frozen))
-        return replicate(_penalty_and_gradient(problem, (dealt(params), frozen)))
+        problem, split = replicate((self, (params, frozen)))
+        return _penalty_and_gradient(problem, split)
 
     def sharp(self) -> Problem:
         """The problem with no corner of a regulariser rounded: for values, since a corner has no slope."""

@@ -25,17 +25,7 @@ def replicate(tree: Any) -> Any:
         >>> replicate(jnp.ones(2)).tolist()
         [1.0, 1.0]
     """
-    devices = jax.local_devices()
-    if len(devices) == 1:
-        return tree
-    everywhere = NamedSharding(Mesh(devices, ("device",)), PartitionSpec())
-
-    def spread(leaf: Any) -> Any:
-        if not isinstance(leaf, jax.Array) or isinstance(leaf, Tracer) or leaf.sharding == everywhere:
-            return leaf
-        return jax.device_put(leaf, everywhere)
-
-    return jax.tree.map(spread, tree)
+    return _placed(tree, lambda leaf, devices: PartitionSpec())
 
 
 def dealt(tree: Any) -> Any:
@@ -48,19 +38,27 @@ def dealt(tree: Any) -> Any:
         >>> dealt(jnp.ones(2)).tolist()
         [1.0, 1.0]
     """
+
+    def parts(leaf: jax.Array, devices: int) -> PartitionSpec:
+        return PartitionSpec("device") if leaf.ndim and leaf.shape[0] % devices == 0 else PartitionSpec()
+
+    return _placed(tree, parts)
+
+
+def _placed(tree: Any, spec: Callable[[jax.Array, int], PartitionSpec]) -> Any:
+    """The arrays of a tree where a specification has them, given each and the number of devices."""
     devices = jax.local_devices()
     if len(devices) == 1:
         return tree
     mesh = Mesh(devices, ("device",))
 
-    def spread(leaf: Any) -> Any:
+    def placed(leaf: Any) -> Any:
         if not isinstance(leaf, jax.Array) or isinstance(leaf, Tracer):
             return leaf
-        parts = leaf.ndim > 0 and leaf.shape[0] % len(devices) == 0
-        wanted = NamedSharding(mesh, PartitionSpec("device") if parts else PartitionSpec())
+        wanted = NamedSharding(mesh, spec(leaf, len(devices)))
         return leaf if leaf.sharding == wanted else jax.device_put(leaf, wanted)
 
-    return jax.tree.map(spread, tree)
+    return jax.tree.map(placed, tree)
 
 
 def deal_out(function: Callable[[Any, Batch], Any], constants: Any, batch: Batch) -> Any:

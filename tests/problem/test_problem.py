@@ -23,6 +23,7 @@ from adorym.likelihoods import Amplitude, Poisson
 from adorym.problem import Problem
 from adorym.regularizers import L1, Tikhonov, TotalVariation
 from adorym.sharding import deal_out
+from adorym.solvers import LBFGS, Moment
 from adorym.solvers._passes import tried
 
 NAME = "holography, two distances"
@@ -214,6 +215,22 @@ def answers(name: str, counts: np.ndarray, *, uneven: bool = False) -> np.ndarra
     return np.concatenate([np.ravel(value), flat(gradient)])
 
 
+def stepped(name: str, counts: np.ndarray) -> np.ndarray:
+    """Penalties, their gradient, and where some steps lead whose vectors are dealt out over the devices."""
+    model, plan = structured(name)
+    leaf = "object.delta" if name.startswith("holography") else "object.phase"
+    terms = (TotalVariation(leaf, 3.0, 1e-5), Tikhonov(leaf, 2.0, 1e-5))
+    problem = Problem(Poisson(), free=("object",), regularizers=terms)
+    penalty, slope = problem.penalty_and_gradient(*problem.split(model))
+    solver = LBFGS(views_per_batch=2, frames_per_batch=4)
+    feed = Feed(dataclasses.replace(plan, frames=ArrayFrames(counts)), views_per_batch=2, frames_per_batch=4)
+    state = solver.init(problem, model, feed, seed=0)
+    for step in range(4):
+        model, state, info = solver.step(problem, model, state, feed=feed, moment=Moment(step, 4, 0))
+        assert not info.refused
+    return np.concatenate([np.ravel(penalty), flat(slope), flat(problem.split(model)[0])])
+
+
 _ON_TWO_DEVICES = """
 import sys
 import jax
@@ -222,7 +239,7 @@ jax.config.update("jax_enable_x64", True)
 import numpy as np
 from adorym._core import Batch
 from adorym.sharding import deal_out
-from tests.problem.test_problem import DEALT, answers
+from tests.problem.test_problem import DEALT, answers, stepped
 
 assert jax.local_device_count() == 2
 counts = np.load(sys.argv[1])
@@ -233,6 +250,7 @@ for name in DEALT:
             np.ones((views + more, frames + more)), np.ones((1, 1)), np.ones((views + more, frames + more, 1, 1)))
         assert "psum" in str(jax.make_jaxpr(lambda b: deal_out(lambda c, part: c * part.weights.sum(), 1.0, b))(batch))
 found = {f"{name}, {uneven}": answers(name, counts[name], uneven=uneven) for name in DEALT for uneven in (False, True)}
+found |= {f"{name}, steps": stepped(name, counts[name]) for name in DEALT}
 np.savez(sys.argv[2], **found)
 """
 
@@ -251,6 +269,9 @@ def test_two_devices_give_the_answer_of_one(tmp_path: Path, request: pytest.Fixt
     for name, uneven in itertools.product(DEALT, (False, True)):
         one, key = answers(name, counts[name], uneven=uneven), f"{name}, {uneven}"
         np.testing.assert_allclose(two[key], one, rtol=1e-9, atol=1e-12 * np.abs(one).max(), err_msg=key)
+    for name in DEALT:
+        one, key = stepped(name, counts[name]), f"{name}, steps"
+        np.testing.assert_allclose(two[key], one, rtol=1e-6, atol=1e-9 * np.abs(one).max(), err_msg=key)
 
 
 @pytest.mark.parametrize(("views", "frames"), [(2, 3), (1, 4), (3, 1)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -27,8 +28,8 @@ def differences(leaf: Leaf) -> Float[Array, "axis *shape"]:
         >>> differences(jnp.array([1.0, 3.0, 6.0])).tolist()
         [[2.0, 3.0, 0.0]]
     """
-    steps = [jnp.diff(leaf, axis=axis, append=jnp.take(leaf, jnp.array([-1]), axis=axis)) for axis in range(leaf.ndim)]
-    return jnp.stack(steps)
+    ends = [jax.lax.slice_in_dim(leaf, leaf.shape[axis] - 1, None, axis=axis) for axis in range(leaf.ndim)]
+    return jnp.stack([jnp.diff(leaf, axis=axis, append=end) for axis, end in enumerate(ends)])
 
 
 class TotalVariation(AbstractRegularizer):

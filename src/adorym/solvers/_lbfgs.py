@@ -84,9 +84,8 @@ class LBFGS(AbstractSolver):
         """See `AbstractSolver.kernels`."""
         params, frozen = problem.split(model)
         numbers = tuple(replicate(jnp.zeros((), leaf.dtype)) for leaf in jax.tree.leaves(params))
-        spread = dealt(params)
         return [
-            Call(_ahead, (problem, (spread, frozen), (spread, numbers)), {}),
+            Call(_ahead, (problem, (params, frozen), (params, numbers)), {}),
             length_along(problem, (params, frozen)),
         ]
 
@@ -122,10 +121,9 @@ class LBFGS(AbstractSolver):
     ) -> tuple[PyTree, LBFGSState, Info]:
         """See `AbstractSolver.step`."""
         params, frozen = problem.split(model)
-        known = dealt((state.gradient, state.curvature))
-        params, gradient, metric = _ahead(problem, (dealt(params), frozen), known)
-        direction, learnt = _direction(state, gradient, metric)
-        params, gradient, direction = replicate((params, gradient, direction))
+        params, gradient, metric = _ahead(problem, (params, frozen), (state.gradient, state.curvature))
+        direction, learnt = _direction(state, dealt(gradient), dealt(metric))
+        direction = replicate(direction)
         length = jnp.ones_like(state.value)
         if not learnt:
             length = newton_length(problem, (params, frozen), direction, gradient=gradient, feed=feed)
@@ -154,7 +152,8 @@ def _direction(state: LBFGSState, gradient: PyTree, metric: tuple[Array, ...]) -
     """Minus the inverse second derivative times the gradient, and whether anything is known of the former.
 
     One pair of step and change after the other, by a kernel for each way: no copy of what is remembered is made. What
-    is held has no part in it: the vector is zero there, as the gradient is.
+    is held has no part in it: the vector is zero there, as the gradient is. All vectors are dealt out over the devices:
+    these kernels are sums and products only, where the compiler's partitioner can do no harm.
     """
     pairs, vector, known = [dealt(pair) for pair in zip(state.steps, state.changes, strict=True)], gradient, []
     for pair in pairs:
