@@ -97,10 +97,11 @@ def test_a_relaxation_begins_with_few_views():
     data = dataclasses.replace(data, frames=frames, angles=np.arange(views) / 9, weights=np.ones((views, 1)))
     feed = Feed(data, **BATCH)
     solver = Relaxation.of(LBFGS(**BATCH))
-    few, all_of_them = solver.work(feed, 12, leaves=1), solver.work(feed, 24, leaves=1)
-    assert few.gradients == 6 + 12 * 6 + 24  # at the start, in the steps, and when the others come in
-    assert all_of_them.gradients - few.gradients == 12 * 24
-    assert (few.fits, all_of_them.fits) == (2 * 24, 4 * 24)
+    few, half, all_of_them = (solver.work(feed, steps, leaves=1) for steps in (12, 24, 36))
+    assert few.gradients == 6 + 12 * 6 + 12 + 24  # at the start, in the steps, and whenever others come in
+    assert half.gradients - few.gradients == 12 * 12
+    assert all_of_them.gradients - half.gradients == 12 * 24
+    assert (few.fits, half.fits, all_of_them.fits) == (2 * 24, 4 * 24, 6 * 24)
 
 
 def test_feeds_know_their_batches():

@@ -25,6 +25,7 @@ frames that are far from explained are predicted now better, now worse by a part
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from typing import NamedTuple
 
@@ -83,8 +84,9 @@ class Relaxation(AbstractSolver):
         views_per_batch, frames_per_batch: the solver's.
         steps: that it takes between two looks at the held-out frames.
         factor: by which the weights fall at each look, and rise on the way up.
-        growing: every how many-th view is used at the first weights, one after the other; then all are, first at the
-            same weight again. While penalties are strong a few views show all that they let through.
+        growing: every how many-th view is used at the first weights, one after the other, where that leaves enough
+            views; then all are. More views begin at the weight where fewer ended. While penalties are strong a few
+            views show all that they let through.
         patience: looks without a gain after which the best is taken and nothing more is done; one clear loss is enough.
         start: the first weight; 0 finds it.
         warm: whether another solver came before, so that what is unexplained at the start counts as noise.
@@ -100,7 +102,7 @@ class Relaxation(AbstractSolver):
     solver: AbstractSolver = eqx.field(default_factory=LBFGS)
     steps: int = eqx.field(static=True, default=6)
     factor: float = eqx.field(static=True, default=2.0)
-    growing: tuple[int, ...] = eqx.field(static=True, default=(4, 4))
+    growing: tuple[int, ...] = eqx.field(static=True, default=(8, 8, 4, 4, 2, 2))
     patience: int = eqx.field(static=True, default=2)
     start: float = eqx.field(static=True, default=0.0)
     warm: bool = eqx.field(static=True, default=False)
@@ -121,11 +123,14 @@ class Relaxation(AbstractSolver):
 
     def work(self, feed: Feed, steps: int, *, leaves: int) -> Work:
         """See `AbstractSolver.work`: as if every look at the first weights were a gain, and one in five a way up."""
-        parts = [feed.every(self._every(feed, looks)) for looks in range(len(self.growing))]
+        growing = self._growing(feed)
+        parts = [feed.every(every) for every in growing]
         looks = -(-steps // self.steps)
         up = max(0, looks - len(parts)) // 5
         total = self.solver.work((parts or [feed])[0], 0, leaves=leaves)
-        total += Work(gradients=feed.batches(), fits=looks * feed.batches(held_out=bool(feed.held_out.any())))
+        total += Work(fits=looks * feed.batches(held_out=bool(feed.held_out.any())))
+        for before, after in itertools.pairwise((*growing, 1)):
+            total += Work(gradients=feed.every(after).batches() if after != before else 0)
         for part in parts:
             taken = min(self.steps, steps)
             total, steps = total + self._inner(part, taken, leaves=leaves), steps - taken
@@ -219,7 +224,7 @@ class Relaxation(AbstractSolver):
         done = refused and way != _DOWN and problem.open
         over = lost or done or worse >= (1 if way == _BACK or higher or refused else self.patience)
         if over and keep > 1:  # what a part of the views cannot tell, all may
-            worse, looks, over = 0, len(self.growing), False
+            worse, looks, over = 0, len(self._growing(feed)), False
         elif worth:
             looks += 1
         ended = moment.step + 1 == moment.steps or (over and ((way == _UP and higher) or not problem.open))
@@ -254,8 +259,9 @@ class Relaxation(AbstractSolver):
 
     def _keep(self, feed: Feed, state: RelaxationState) -> int:
         """Every how many-th view is seen: strong penalties let through what few views show, too."""
-        return self._every(feed, int(state.looks))
+        growing, looks = self._growing(feed), int(state.looks)
+        return growing[looks] if looks < len(growing) else 1
 
-    def _every(self, feed: Feed, looks: int) -> int:
-        wanted = self.growing[looks] if looks < len(self.growing) else 1
-        return max(1, min(wanted, feed.views // _LEAST_VIEWS))
+    def _growing(self, feed: Feed) -> tuple[int, ...]:
+        """Those parts of the views that are enough of them."""
+        return tuple(every for every in self.growing if every * _LEAST_VIEWS <= feed.views)
