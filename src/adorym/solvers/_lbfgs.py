@@ -56,12 +56,12 @@ class LBFGS(AbstractSolver):
 
     Example:
         >>> LBFGS().memory
-        10
+        6
     """
 
     views_per_batch: int = eqx.field(static=True, default=0)
     frames_per_batch: int = eqx.field(static=True, default=0)
-    memory: int = eqx.field(static=True, default=10)
+    memory: int = eqx.field(static=True, default=6)
 
     @property
     def sweeps(self) -> bool:
