@@ -85,7 +85,7 @@ def objective_and_gradient(
     return value, gradient
 
 
-def held_out(problem: Problem, model: PyTree, feed: Feed) -> tuple[Float[Array, ""], float]:
+def held_out(problem: Problem, model: PyTree, feed: Feed) -> tuple[float, float]:
     """The objective of the frames kept back, without penalties, and what chance alone may change it by, in nats.
 
     Of the frames trained on where none are kept back.
@@ -95,10 +95,11 @@ def held_out(problem: Problem, model: PyTree, feed: Feed) -> tuple[Float[Array, 
         True
     """
     batches = feed.sweep(held_out=bool(feed.held_out.any()))
-    nll, chi_squared, pixels = jnp.zeros(()), 0.0, 0.0
+    nll, chi_squared, pixels = 0.0, 0.0, 0.0
     for batch in served(batches):
         fit = problem.fit(model, batch)
-        nll, chi_squared, pixels = nll + fit.nll, chi_squared + float(fit.chi_squared), pixels + float(fit.pixels)
+        nll += float(fit.nll)
+        chi_squared, pixels = chi_squared + float(fit.chi_squared), pixels + float(fit.pixels)
     return nll, max(1.0, chi_squared / max(pixels, 1.0))
 
 

@@ -31,6 +31,7 @@ from typing import NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int, PyTree
 
 from adorym.data import Feed
@@ -144,14 +145,13 @@ class Relaxation(AbstractSolver):
     def blank(self, problem: Problem, model: PyTree) -> RelaxationState:
         """See `AbstractSolver.blank`."""
         params, _ = problem.split(model)
-        zero, none = jnp.zeros(()), jnp.zeros((), jnp.int32)
         inner = self.solver.blank(problem, model)
-        never = jnp.full_like(zero, jnp.inf)
+        zero, never, none = _number(0.0), _number(math.inf), _number(0)
         return RelaxationState(inner, zero, none, none, never, zero, params, none, none)
 
     def kernels(self, problem: Problem, model: PyTree) -> list[Call]:
         """See `AbstractSolver.kernels`."""
-        posed = problem.with_weight(replicate(jnp.zeros(())))
+        posed = problem.with_weight(_number(0.0))
         return [*self.solver.kernels(posed, model), reweighting(problem, problem.split(model))]
 
     def rewritten(self, state: RelaxationState) -> RelaxationState:
@@ -169,12 +169,13 @@ class Relaxation(AbstractSolver):
         blank = self.blank(problem, model)
         part = feed.every(self._keep(feed, blank))
         inner = self.solver.init(problem.with_weight(0.0), eqx.combine(params, frozen), part, seed=seed)
-        weight = jnp.full((), self.start)
+        weight = self.start
         if problem.open and not self.start:
             unexplained = held_out(problem, model, feed)[1] if self.warm else 1.0
-            weight = _ABOVE * math.sqrt(unexplained) * problem.noise_weight(params, frozen, inner.curvature)
-        inner = self.solver.moved(inner, problem.reweighted(params, frozen, (jnp.zeros_like(weight), weight)))
-        return blank._replace(inner=inner, weight=weight)
+            weight = _ABOVE * math.sqrt(unexplained) * float(problem.noise_weight(params, frozen, inner.curvature))
+        state = blank._replace(weight=_number(weight))
+        change = problem.reweighted(params, frozen, (blank.weight, state.weight))
+        return state._replace(inner=self.solver.moved(inner, change))
 
     def posed(self, problem: Problem, state: RelaxationState) -> Problem:
         """See `AbstractSolver.posed`."""
@@ -188,7 +189,7 @@ class Relaxation(AbstractSolver):
 
     def finished(self, state: RelaxationState) -> bool:
         """See `AbstractSolver.finished`."""
-        return bool(state.worse >= self.patience)
+        return int(state.worse) >= self.patience
 
     def step(
         self, problem: Problem, model: PyTree, state: RelaxationState, *, feed: Feed, moment: Moment
@@ -197,8 +198,9 @@ class Relaxation(AbstractSolver):
         now = problem.with_weight(state.weight)
         part = feed.every(self._keep(feed, state))
         model, inner, info = self.solver.step(now, model, state.inner, feed=part, moment=moment)
-        state = state._replace(inner=inner, taken=state.taken + 1)
-        if int(state.taken) == self.steps or moment.step + 1 == moment.steps or info.refused:
+        taken = int(state.taken) + 1
+        state = state._replace(inner=inner, taken=_number(taken))
+        if taken == self.steps or moment.step + 1 == moment.steps or info.refused:
             model, state, found = self._look(problem, model, state, feed=feed, moment=moment, refused=info.refused)
             info = Info(info.value, f"{info.note}, {found}")
         return model, state, info
@@ -213,13 +215,13 @@ class Relaxation(AbstractSolver):
         """
         params, frozen = problem.split(model)
         value, nat = held_out(problem, model, feed)
-        note = f"weight {float(state.weight):.3g}, held out {float(value):.6g}"
-        change, rounding = float(value - state.best), _ROUNDING * abs(float(value))
+        note = f"weight {float(state.weight):.3g}, held out {value:.6g}"
+        change, rounding = value - float(state.best), _ROUNDING * abs(value)
         worth, lost = change < -_GAIN * nat - rounding, change > _LOSS * nat**2 + rounding
-        if bool(value < state.best):
-            state = state._replace(best=value, best_weight=state.weight, best_params=params)
+        if change < 0:
+            state = state._replace(best=_number(value), best_weight=state.weight, best_params=params)
         looks, way, keep = int(state.looks), int(state.way), self._keep(feed, state)
-        higher = way == _UP and bool(state.weight > state.best_weight)  # than any that was a gain
+        higher = way == _UP and float(state.weight) > float(state.best_weight)  # than any that was a gain
         worse = 0 if worth else int(state.worse) + 1
         done = refused and way != _DOWN and problem.open
         over = lost or done or worse >= (1 if way == _BACK or higher or refused else self.patience)
@@ -231,13 +233,13 @@ class Relaxation(AbstractSolver):
         way = min(way + over, _UP)
         worse = self.patience if ended else (0 if over else worse)
         counts = {"worse": worse, "looks": looks, "way": way, "taken": 0}
-        after = state._replace(**{name: jnp.full_like(state.taken, count) for name, count in counts.items()})
+        after = state._replace(**{name: _number(count) for name, count in counts.items()})
         if ended:
             note += f"; the best was weight {float(state.best_weight):.3g}"
             return eqx.combine(state.best_params, frozen), after, note
         if over and way == _UP:
             model = eqx.combine(state.best_params, frozen)
-            weight = self.factor * state.best_weight
+            weight = _number(self.factor * float(state.best_weight))
             inner = self.solver.init(problem.with_weight(weight), model, feed, seed=moment.seed)
             return model, after._replace(inner=inner, weight=weight), note
         return model, self._onwards(problem, model, state, after=after, feed=feed), note
@@ -253,7 +255,7 @@ class Relaxation(AbstractSolver):
                 inner=self.solver.renewed(problem.with_weight(weight), model, before.inner, feed=part)
             )
         if problem.open and int(after.way) != _UP:
-            weight = before.weight / self.factor if int(after.way) == _DOWN else before.best_weight
+            weight = _number(float(before.weight) / self.factor) if int(after.way) == _DOWN else before.best_weight
         change = problem.reweighted(*problem.split(model), (before.weight, weight))
         return after._replace(inner=self.solver.moved(before.inner, change), weight=weight)
 
@@ -265,3 +267,8 @@ class Relaxation(AbstractSolver):
     def _growing(self, feed: Feed) -> tuple[int, ...]:
         """Those parts of the views that are enough of them."""
         return tuple(every for every in self.growing if every * _LEAST_VIEWS <= feed.views)
+
+
+def _number(value: float | int) -> Array:
+    """A number of a state, where all devices have it: made on the host, which compiles nothing."""
+    return replicate(jnp.asarray(np.asarray(value, np.int32 if isinstance(value, int) else jnp.zeros(()).dtype)))
