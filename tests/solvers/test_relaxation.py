@@ -132,6 +132,25 @@ def test_what_the_solver_no_longer_gets_down_waits_for_no_further_gain(way: int,
     assert float(after.weight) == pytest.approx(follows * float(weight))
 
 
+@pytest.mark.parametrize(("part", "goes_on"), [(0.5, False), (2.0, True)])
+def test_of_many_free_elements_a_gain_is_more_nats(part: float, goes_on: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a nat an element, times the share of the frames held back, is what noise costs; of that a small part."""
+    run = task(measured(2e5, views=24), TotalVariation())
+    solver = Relaxation(solver=LBFGS(views_per_batch=8, frames_per_batch=1), growing=(), steps=1)
+    problem, feed = dataclasses.replace(run.problem, free=("object",)), run.feed(0)
+    begun = solver.init(problem, run.model, feed, seed=0)
+    begun = begun._replace(way=jnp.full_like(begun.way, 1), best_weight=begun.weight)
+    moment = Moment(step=20, steps=300, seed=0)
+    moved, after, _ = solver.step(problem, run.model, begun, feed=feed, moment=moment)
+    _, nat = held_out(problem, moved, feed)
+    monkeypatch.setattr("adorym.solvers._relaxation._FAINT", 0.05)
+    gain = nat * 0.05 * 2 * 16**3 / 2 * 4 / 20
+    before = begun._replace(best=after.best + part * gain)
+    _, after, _ = solver.step(problem, run.model, before, feed=feed, moment=moment)
+    assert (int(after.way) == 1) == goes_on
+    assert after.best < before.best  # kept in any case
+
+
 def test_without_an_open_weight_it_stops_early() -> None:
     """Fitting noise, the prediction of what was kept back grows worse, long before the fit is perfect."""
     end = last(task(measured(300.0)))

@@ -20,6 +20,8 @@ How much a change of the held-out frames' objective says is known without a scal
 chance makes, more where the model does not explain the frames (times the reduced χ²). What is left unexplained is more
 than chance, too, for the first weight, where another solver has been there before, and for what counts as a clear loss:
 frames that are far from explained are predicted now better, now worse by a part of that (times the reduced χ² again).
+Where very many elements are free, what nobody would see in the result is more than chance, too: there a gain is a small
+part of what noise in all of them costs the held-out frames.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ import math
 from typing import NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PyTree
@@ -44,6 +47,7 @@ from adorym.solvers._solver import AbstractSolver, Info, Moment, Work
 _ABOVE = 8.0  # times the noise's own weight
 _AGAIN = 4.0  # times the weight that was best before
 _GAIN, _LOSS = 2.0, 10.0  # nats that are a gain, and that are a loss without doubt
+_FAINT = 5e-5  # of the nats that noise in every free element costs the held-out frames: too little of a gain
 _LEAST_VIEWS = 12
 _ROUNDING = 1e-5  # of sums over many pixels
 _DOWN, _BACK, _UP = range(3)
@@ -217,7 +221,7 @@ class Relaxation(AbstractSolver):
         value, nat = held_out(problem, model, feed)
         note = f"weight {float(state.weight):.3g}, held out {value:.6g}"
         change, rounding = value - float(state.best), _ROUNDING * abs(value)
-        worth, lost = change < -_GAIN * nat - rounding, change > _LOSS * nat**2 + rounding
+        worth, lost = change < -_gain(params, feed) * nat - rounding, change > _LOSS * nat**2 + rounding
         if change < 0:
             state = state._replace(best=_number(value), best_weight=state.weight, best_params=params)
         looks, way, keep = int(state.looks), int(state.way), self._keep(feed, state)
@@ -267,6 +271,19 @@ class Relaxation(AbstractSolver):
     def _growing(self, feed: Feed) -> tuple[int, ...]:
         """Those parts of the views that are enough of them."""
         return tuple(every for every in self.growing if every * _LEAST_VIEWS <= feed.views)
+
+
+def _gain(params: PyTree, feed: Feed) -> float:
+    """Nats of the held-out frames that are worth further steps.
+
+    An element that is free takes up noise until it costs the frames fitted half a nat less than the truth would, and
+    others half a nat more times their number by that of those fitted. Of many elements a change too faint to be seen
+    is many nats.
+    """
+    weights = feed.dataset.weights
+    others = float(weights[feed.held_out].sum())
+    elements = sum(leaf.size for leaf in jax.tree.leaves(params))
+    return max(_GAIN, _FAINT * elements / 2 * others / (float(weights.sum()) - others))
 
 
 def _number(value: float | int) -> Array:
