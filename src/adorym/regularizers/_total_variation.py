@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 
 import equinox as eqx
 import jax
@@ -28,8 +29,7 @@ def differences(leaf: Leaf) -> Float[Array, "axis *shape"]:
         >>> differences(jnp.array([1.0, 3.0, 6.0])).tolist()
         [[2.0, 3.0, 0.0]]
     """
-    ends = [jax.lax.slice_in_dim(leaf, leaf.shape[axis] - 1, None, axis=axis) for axis in range(leaf.ndim)]
-    return jnp.stack([jnp.diff(leaf, axis=axis, append=end) for axis, end in enumerate(ends)])
+    return jnp.stack([_ahead(leaf, axis) for axis in range(leaf.ndim)])
 
 
 class TotalVariation(AbstractRegularizer):
@@ -60,21 +60,20 @@ class TotalVariation(AbstractRegularizer):
 
     def measure(self, *leaves: Leaf) -> Float[Array, ""]:
         """See `AbstractRegularizer`."""
-        return jnp.sum(self._steepness(leaves) - self.corner)
+        return _total_variation(self.corner, leaves)
 
     def lagged(self, leaves: Leaves, vectors: Leaves) -> Leaves:
         """Lagged diffusivity (Vogel & Oman, SIAM J. Sci. Comput. 17, 227 (1996)): ∇ᵀ (∇v / |∇x|)."""
-        length = self._steepness(leaves)
-        return tuple(_adjoint_differences(differences(vector) / length) for vector in vectors)
+        conductance = 1 / _steepness(self.corner, leaves)
+        return tuple(_flow(vector, conductance) for vector in vectors)
 
     def lagged_diagonal(self, leaves: Leaves) -> Leaves:
         """See `AbstractRegularizer`."""
-        conductance = 1 / self._steepness(leaves)
+        conductance = 1 / _steepness(self.corner, leaves)
         total = jnp.zeros_like(conductance)
         for axis in range(conductance.ndim):  # a voxel has a difference to the next, and one to the voxel before
-            inner = jnp.moveaxis(conductance, axis, 0)[:-1]
-            zero = jnp.zeros_like(inner[:1])
-            total = total + jnp.moveaxis(jnp.concatenate([zero, inner]) + jnp.concatenate([inner, zero]), 0, axis)
+            inner = jax.lax.slice_in_dim(conductance, 0, -1, axis=axis)
+            total = total + _padded(inner, axis, 0, 1) + _padded(inner, axis, 1, 0)
         return (total,) * len(leaves)
 
     def field(self, *leaves: Leaf) -> Field:
@@ -89,17 +88,49 @@ class TotalVariation(AbstractRegularizer):
         """See `AbstractRegularizer`: 4 for the fastest wave along an axis."""
         return 4.0 * axes
 
-    def _steepness(self, leaves: Leaves) -> Leaf:
-        """√(|∇x|² + corner²) over all leaves."""
-        each = [jnp.sum(jnp.square(differences(leaf)), axis=0) for leaf in leaves]
-        return jnp.sqrt(sum(each[1:], each[0]) + self.corner**2)
+
+# Differences are written so that the compiler makes one loop of all that is done to a voxel: no difference and no flux
+# becomes an array, of which there would be one per leaf and axis.
 
 
-def _adjoint_differences(flux: Float[Array, "axis *shape"]) -> Leaf:
-    """The transpose of `differences`."""
-    total = jnp.zeros_like(flux[0])
-    for axis in range(flux.ndim - 1):
-        inner = jnp.moveaxis(flux[axis], axis, 0)[:-1]
-        zero = jnp.zeros_like(inner[:1])
-        total = total + jnp.moveaxis(jnp.concatenate([zero, inner]) - jnp.concatenate([inner, zero]), 0, axis)
+@partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _total_variation(corner: float, leaves: Leaves) -> Float[Array, ""]:
+    return jnp.sum(_steepness(corner, leaves) - corner)
+
+
+@_total_variation.defjvp
+def _(corner: float, primals: tuple[Leaves], tangents: tuple[Leaves]) -> tuple[Array, Array]:
+    """The inner product with the gradient, ∇ᵀ (∇x / |∇x|)."""
+    (leaves,), (moves,) = primals, tangents
+    length = _steepness(corner, leaves)
+    slopes = (_flow(leaf, 1 / length) for leaf in leaves)
+    change = sum((jnp.sum(slope * move) for slope, move in zip(slopes, moves, strict=True)), jnp.zeros(()))
+    return jnp.sum(length - corner), change
+
+
+def _steepness(corner: float, leaves: Leaves) -> Leaf:
+    """√(|∇x|² + corner²) over all leaves."""
+    squares = [jnp.square(_ahead(leaf, axis)) for leaf in leaves for axis in range(leaf.ndim)]
+    return jnp.sqrt(sum(squares[1:], squares[0]) + corner**2)
+
+
+def _flow(leaf: Leaf, conductance: Leaf) -> Leaf:
+    """∇ᵀ (conductance ∇x)."""
+    total = jnp.zeros_like(leaf)
+    for axis in range(leaf.ndim):
+        flux = conductance * _ahead(leaf, axis)
+        before = _padded(jax.lax.slice_in_dim(flux, 0, -1, axis=axis), axis, 1, 0)
+        total = total + before - flux
     return total
+
+
+def _ahead(leaf: Leaf, axis: int) -> Leaf:
+    """The difference to the next voxel, zero at the end."""
+    here, following = (jax.lax.slice_in_dim(leaf, *ends, axis=axis) for ends in ((0, -1), (1, None)))
+    return _padded(following - here, axis, 0, 1)
+
+
+def _padded(leaf: Array, axis: int, before: int, after: int) -> Array:
+    """With zeros in front of an axis and behind it."""
+    widths = [(before, after, 0) if one == axis else (0, 0, 0) for one in range(leaf.ndim)]
+    return jax.lax.pad(leaf, jnp.zeros((), leaf.dtype), widths)
