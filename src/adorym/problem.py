@@ -25,7 +25,7 @@ from adorym._core.words import scope
 from adorym.constraints import AbstractConstraint
 from adorym.likelihoods import AbstractLikelihood
 from adorym.regularizers import AbstractRegularizer
-from adorym.sharding import deal_out, replicate
+from adorym.sharding import deal_out, dealt, replicate
 
 
 class Fit(NamedTuple):
@@ -95,12 +95,12 @@ class Problem(eqx.Module):
         return eqx.partition(model, selection(model, self.free))
 
     def value_and_gradient(self, params: PyTree, frozen: PyTree, batch: Batch) -> tuple[Float[Array, ""], PyTree]:
-        """The likelihood's part of the objective for a batch, and its gradient."""
+        """The likelihood's part of the objective for a batch, and its gradient, which is dealt out over the devices."""
         likelihood, split = replicate((self.likelihood, (params, frozen)))
         return _value_and_gradient(likelihood, split, batch)
 
     def gauss_newton_product(self, params: PyTree, frozen: PyTree, batch: Batch, *, vector: PyTree) -> PyTree:
-        """Jᵀ F J v over a batch: J the Jacobian of the predicted counts, F their Fisher information."""
+        """Jᵀ F J v over a batch, dealt out: J the Jacobian of the predicted counts, F their Fisher information."""
         likelihood, split, vector = replicate((self.likelihood, (params, frozen), vector))
         return _gauss_newton_product(likelihood, split, batch, vector=vector)
 
@@ -129,7 +129,7 @@ class Problem(eqx.Module):
             "fit": Call(_fit, (problem.likelihood, model, batch), {}),
         }
         if problem.regularizers:
-            kernels["penalty"] = Call(_penalty_and_gradient, (problem, split), {})
+            kernels["penalty"] = Call(_penalty_and_gradient, (problem, dealt(split)), {})
         wide = jnp.zeros(()).dtype == jnp.float64
 
         def compiled_kernel(one: Call) -> Any:
@@ -150,9 +150,8 @@ class Problem(eqx.Module):
             return sum(parts, start=jnp.zeros(()))
 
     def penalty_and_gradient(self, params: PyTree, frozen: PyTree) -> tuple[Float[Array, ""], PyTree]:
-        """Sum of the regularisers and its gradient."""
-        problem, split = replicate((self, (params, frozen)))
-        return _penalty_and_gradient(problem, split)
+        """Sum of the regularisers and its gradient, dealt out over the devices."""
+        return _penalty_and_gradient(replicate(self), dealt((params, frozen)))
 
     def sharp(self) -> Problem:
         """The problem with no corner of a regulariser rounded: for values, since a corner has no slope."""
@@ -312,7 +311,7 @@ def _value_and_gradient(
         return jax.value_and_grad(nll)(params)
 
     start = (jnp.zeros(()), jax.tree.map(jnp.zeros_like, split[0]))
-    return deal_out(lambda both, part: _per_view(one_view, both, part, start=start), split, batch)
+    return deal_out(lambda both, part: _per_view(one_view, both, part, start=start), split, batch, like=start)
 
 
 @eqx.filter_jit
@@ -335,7 +334,7 @@ def _gauss_newton_product(
         return jax.linear_transpose(forward, vector)(weighted)[0]
 
     start = jax.tree.map(jnp.zeros_like, vector)
-    return deal_out(lambda c, part: _per_view(one_view, c, part, start=start), (*split, vector), batch)
+    return deal_out(lambda c, part: _per_view(one_view, c, part, start=start), (*split, vector), batch, like=start)
 
 
 @eqx.filter_jit
@@ -354,4 +353,4 @@ def _fit(likelihood: AbstractLikelihood, model: PyTree, batch: Batch) -> Fit:
             )
 
     zero = Fit(*(jnp.zeros(()) for _ in range(5)))
-    return deal_out(lambda model, part: _per_view(one_view, model, part, start=zero), model, batch)
+    return deal_out(lambda model, part: _per_view(one_view, model, part, start=zero), model, batch, like=zero)

@@ -1,10 +1,13 @@
 """One computation over the devices of a machine: views, or frames where there is one view, are dealt out evenly.
 
 On a CPU an FFT inside a loop runs on one core; with one host device per core, each core takes its share of the views.
+What is refined is dealt out as well, and with it gradients, penalties and all that a solver remembers: each device has
+a part of every array and does its part of what is done to it. Only for a pass over the data each has a whole copy.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +21,7 @@ from adorym._core.words import scope
 
 
 def replicate(tree: Any) -> Any:
-    """The arrays of a tree, on every device of the machine: where kernels leave what they return.
+    """The arrays of a tree, whole on every device of the machine.
 
     Example:
         >>> import jax.numpy as jnp
@@ -38,14 +41,42 @@ def dealt(tree: Any) -> Any:
         >>> dealt(jnp.ones(2)).tolist()
         [1.0, 1.0]
     """
-
-    def parts(leaf: jax.Array, devices: int) -> PartitionSpec:
-        return PartitionSpec("device") if leaf.ndim and leaf.shape[0] % devices == 0 else PartitionSpec()
-
-    return _placed(tree, parts)
+    return _placed(tree, _parts)
 
 
-def _placed(tree: Any, spec: Callable[[jax.Array, int], PartitionSpec]) -> Any:
+def dealt_bytes(tree: Any) -> int:
+    """Bytes that each device has of a tree that is dealt out; only shapes and types count.
+
+    Example:
+        >>> dealt_bytes(jnp.ones(2, jnp.float32))
+        8
+    """
+    devices = len(jax.local_devices())
+    leaves = (leaf for leaf in jax.tree.leaves(tree) if hasattr(leaf, "dtype"))
+    return sum(nbytes(leaf) // (devices if _divisible(leaf, devices) else 1) for leaf in leaves)
+
+
+def nbytes(tree: Any) -> int:
+    """Bytes of a tree's arrays; only shapes and types count.
+
+    Example:
+        >>> nbytes({"x": jnp.ones(2, jnp.float32)})
+        8
+    """
+    leaves = (leaf for leaf in jax.tree.leaves(tree) if hasattr(leaf, "dtype"))
+    return sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in leaves)
+
+
+def _divisible(leaf: Any, devices: int) -> bool:
+    return leaf.ndim > 0 and leaf.shape[0] % devices == 0
+
+
+def _parts(leaf: Any, devices: int) -> PartitionSpec:
+    """Along the first axis, if devices divide it."""
+    return PartitionSpec("device") if _divisible(leaf, devices) else PartitionSpec()
+
+
+def _placed(tree: Any, spec: Callable[[Any, int], PartitionSpec]) -> Any:
     """The arrays of a tree where a specification has them, given each and the number of devices."""
     devices = jax.local_devices()
     if len(devices) == 1:
@@ -53,16 +84,18 @@ def _placed(tree: Any, spec: Callable[[jax.Array, int], PartitionSpec]) -> Any:
     mesh = Mesh(devices, ("device",))
 
     def placed(leaf: Any) -> Any:
-        if not isinstance(leaf, jax.Array) or isinstance(leaf, Tracer):
+        if not isinstance(leaf, jax.Array):
             return leaf
         wanted = NamedSharding(mesh, spec(leaf, len(devices)))
+        if isinstance(leaf, Tracer):
+            return jax.lax.with_sharding_constraint(leaf, wanted)
         return leaf if leaf.sharding == wanted else jax.device_put(leaf, wanted)
 
     return jax.tree.map(placed, tree)
 
 
-def deal_out(function: Callable[[Any, Batch], Any], constants: Any, batch: Batch) -> Any:
-    """Sum over devices of `function(constants, share of the batch)`.
+def deal_out(function: Callable[[Any, Batch], Any], constants: Any, batch: Batch, *, like: Any) -> Any:
+    """Sum over devices of `function(constants, share of the batch)`, itself dealt out.
 
     The function has to be a weighted sum over views and frames: where they cannot be divided by the number of devices,
     the batch is filled up with frames of no weight. What is too small to be divided is done by one device.
@@ -71,18 +104,20 @@ def deal_out(function: Callable[[Any, Batch], Any], constants: Any, batch: Batch
         function: of replicated constants and a batch; returns a tree of arrays.
         constants: a tree of arrays that every device gets.
         batch: dealt out along its views or its frames.
+        like: a tree of the shapes that the function returns.
 
     Example:
         >>> import numpy as np
         >>> batch = Batch(np.zeros(2, np.int32), np.zeros((2, 1), np.int32), np.ones((2, 1)), np.ones((1, 1)),
         ...     np.ones((2, 1, 1, 1)))
-        >>> float(jax.jit(lambda b: deal_out(lambda c, part: part.weights.sum() + 0 * c, 0.0, b))(batch))
+        >>> weight = jax.jit(lambda b: deal_out(lambda c, part: c * part.weights.sum(), 1.0, b, like=jnp.zeros(())))
+        >>> float(weight(batch))
         2.0
     """
     devices = jax.local_devices()
     views, frames = batch.weights.shape
     if len(devices) == 1 or max(views, frames) < len(devices):
-        return function(constants, batch)
+        return dealt(function(constants, batch))
     by_views = views >= len(devices)
     batch = _filled_up(batch, len(devices), axis=0 if by_views else 1)
     split = PartitionSpec("device") if by_views else PartitionSpec(None, "device")
@@ -92,11 +127,15 @@ def deal_out(function: Callable[[Any, Batch], Any], constants: Any, batch: Batch
     def one(constants: Any, part: Batch) -> Any:
         total = function(constants, part)
         with scope("accumulate"):
-            return jax.lax.psum(total, "device")
+            return jax.tree.map(summed, total)
 
-    shared = jax.shard_map(
-        one, mesh=mesh, in_specs=(PartitionSpec(), specs), out_specs=PartitionSpec(), check_vma=False
-    )
+    def summed(leaf: Any) -> Any:
+        if _divisible(leaf, len(devices)):
+            return jax.lax.psum_scatter(leaf, "device", tiled=True)
+        return jax.lax.psum(leaf, "device")
+
+    ends = jax.tree.map(lambda leaf: _parts(leaf, len(devices)), like)
+    shared = jax.shard_map(one, mesh=mesh, in_specs=(PartitionSpec(), specs), out_specs=ends, check_vma=False)
     return shared(constants, batch)
 
 

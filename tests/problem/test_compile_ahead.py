@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import subprocess
+import sys
 from collections.abc import Callable
 
 import jax
 import numpy as np
+import pytest
 
 from adorym.experiment import holography, plan_holography
 from adorym.likelihoods import Poisson
@@ -45,6 +48,30 @@ def test_a_solvers_own_kernels_are_compiled_ahead_too():
     task.compile_ahead()
     assert _compiled(lambda: list(iterate(task)), OWN) == 0
     assert _compiled(lambda: list(iterate(later)), OWN) == len(OWN)
+
+
+_ON_TWO_DEVICES = """
+import jax
+jax.config.update("jax_num_cpu_devices", 2)
+jax.config.update("jax_enable_x64", True)
+from adorym.reconstruct import iterate
+from adorym.sharding import dealt_bytes, nbytes
+from tests.problem.test_compile_ahead import KERNELS, OWN, _compiled, _task
+
+task, steps = _task(9), []
+task.compile_ahead()
+assert _compiled(lambda: steps.extend(iterate(task)), KERNELS + OWN) == 0
+for refined in (steps[-1].state, steps[-1].model.object):
+    arrays = jax.tree.leaves(refined)
+    on_first = sum(array.addressable_shards[0].data.nbytes for array in arrays)
+    assert on_first == dealt_bytes(refined) < 0.51 * nbytes(refined)
+"""
+
+
+def test_on_two_devices_each_has_half_of_what_is_refined_and_nothing_is_compiled_twice(request: pytest.FixtureRequest):
+    command = [sys.executable, "-c", _ON_TWO_DEVICES]
+    run = subprocess.run(command, cwd=request.config.rootpath, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr[-2000:]
 
 
 def _task(size: int) -> Task:

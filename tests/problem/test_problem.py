@@ -248,7 +248,8 @@ for name in DEALT:
     for more in (0, 1):
         batch = Batch(np.zeros(views + more, np.int32), np.zeros((views + more, frames + more), np.int32),
             np.ones((views + more, frames + more)), np.ones((1, 1)), np.ones((views + more, frames + more, 1, 1)))
-        assert "psum" in str(jax.make_jaxpr(lambda b: deal_out(lambda c, part: c * part.weights.sum(), 1.0, b))(batch))
+        total = lambda b: deal_out(lambda c, part: c * part.weights.sum(), 1.0, b, like=np.zeros(()))
+        assert "psum" in str(jax.make_jaxpr(total)(batch))
 found = {f"{name}, {uneven}": answers(name, counts[name], uneven=uneven) for name in DEALT for uneven in (False, True)}
 found |= {f"{name}, steps": stepped(name, counts[name]) for name in DEALT}
 np.savez(sys.argv[2], **found)
@@ -283,5 +284,5 @@ def test_dealing_out_on_one_device_is_the_sum(views: int, frames: int) -> None:
         np.ones((1, 1)),
         np.ones((views, frames, 1, 1)),
     )
-    total = deal_out(lambda factor, part: factor * part.weights.sum(), 2.0, batch)
+    total = deal_out(lambda factor, part: factor * part.weights.sum(), 2.0, batch, like=np.zeros(()))
     assert float(total) == pytest.approx(batch.weights.sum() * 2)

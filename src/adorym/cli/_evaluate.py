@@ -144,7 +144,9 @@ class Evaluator:
 
 def fit_of(problem: Problem, model: Experiment, batches: Iterable[Batch]) -> dict[str, float]:
     """Misfit and reduced χ² over some batches; empty where there are none."""
-    total = np.zeros(5)
+    from adorym.sharding import replicate
+
+    total, model = np.zeros(5), replicate(model)
     for batch in batches:
         total += np.array([float(value) for value in problem.fit(model, batch)])
     return measures(total)

@@ -65,6 +65,8 @@ def predicted_frames(model: Experiment, dataset: Dataset, count: int) -> Predict
     import equinox as eqx
     import jax.numpy as jnp
 
+    from adorym.sharding import replicate
+
     usable = np.argwhere(dataset.weights > 0)
     views = np.unique(usable[:, 0])
     if len(views) > 1:
@@ -76,7 +78,7 @@ def predicted_frames(model: Experiment, dataset: Dataset, count: int) -> Predict
         views, frames = chosen[:, 0], chosen[:, 1]
     measured = np.stack([dataset.read(int(v), np.array([f]))[0] for v, f in zip(views, frames, strict=True)])
     predict = eqx.filter_jit(lambda model, views, frames: model.predict(views, frames))
-    predicted = predict(model, jnp.asarray(views, jnp.int32), jnp.asarray(frames, jnp.int32)[:, None])
+    predicted = predict(replicate(model), jnp.asarray(views, jnp.int32), jnp.asarray(frames, jnp.int32)[:, None])
     return Predicted(views, frames, measured, np.asarray(predicted)[:, 0])
 
 

@@ -23,12 +23,16 @@ from adorym.propagation import Backward
 from adorym.reconstruct._levels import Leg, Level
 from adorym.reconstruct._loop import Task
 from adorym.reconstruct._stages import resized
+from adorym.sharding import dealt_bytes, nbytes
 
 _HOPE, _CARE, _GROWTH = 0.35, 1.3, 1.1
 """Of what shapes tell of a kernel: what it may take at the least, and at the most; what another may take more."""
 
-_LOOP, _PENALTIES, _SOLVER = 3, 11, 4
-"""Copies of what is free: of a pass through the slabs; of a gradient of penalties on it; of a search along a line."""
+_LOOP, _PENALTIES = 3, 6
+"""Copies of what is free: of a pass through the slabs; of a gradient of penalties on it."""
+
+SEARCH = 6
+"""Copies of what is free, beside model and state: of a step that searches along a line."""
 
 _COMPILED, _COMPILING = 40, 24
 """Copies of a transfer function that compiled kernels hold on the host; and that only their making takes besides."""
@@ -112,7 +116,8 @@ class _Size(NamedTuple):
     Attributes:
         leg: which it is.
         chain: of the waves.
-        free, penalized: of what is refined, and of those leaves that penalties act on.
+        free: of what is refined.
+        own, penalized: of what is refined, and of those leaves that penalties act on, as much as each device has.
         model: of the models, at the leg's resolution and at the full one.
         state: what the solver keeps on each device.
         rewritten: what of it a step writes anew.
@@ -124,6 +129,7 @@ class _Size(NamedTuple):
     leg: Leg
     chain: ChainSize
     free: int
+    own: int
     penalized: int
     model: int
     state: int
@@ -142,17 +148,16 @@ class _Size(NamedTuple):
             penalized = selection(own, tuple(path for one in problem.regularizers for path in one.where))
             state = stage.solver.blank(problem, own)
             free = problem.split(own)[0]
-            anew, parts = stage.solver.rewritten(state), stage.solver.dealt(state)
-            return own, free, eqx.filter(own, penalized), state, anew, parts
+            return own, free, eqx.filter(own, penalized), state, stage.solver.rewritten(state)
 
-        own, *parts = eqx.filter_eval_shape(shapes, task.model)
-        free, penalized, state, rewritten, dealt = map(_bytes, parts)
-        state -= dealt - dealt // jax.local_device_count()
-        models = _bytes(own) + (_bytes(task.model) if leg.factor > 1 else 0)
+        own, free, *parts = eqx.filter_eval_shape(shapes, task.model)
+        sweeps = stage.solver.sweeps
+        penalized, state, rewritten = map(dealt_bytes if sweeps else nbytes, parts)
+        models = model_bytes(own, free, sweeps=sweeps) + (nbytes(task.model) if leg.factor > 1 else 0)
         frame = 4 * math.prod(task.dataset.frames.shape[2:]) // leg.factor**2
         chain = ChainSize.of(own)
-        sweeps = stage.solver.sweeps
-        return cls(leg, chain, free, penalized, models, state, rewritten, sweeps, frame, 2 * chain.frame)
+        each = dealt_bytes(free) if sweeps else nbytes(free)
+        return cls(leg, chain, nbytes(free), each, penalized, models, state, rewritten, sweeps, frame, 2 * chain.frame)
 
     def kernel(self, cut: Cut) -> int:
         """The largest of the kernels on one device, beside its arguments."""
@@ -167,7 +172,7 @@ class _Size(NamedTuple):
     def need(self, cut: Cut, share: float) -> int:
         """All that is there at the worst moment, if kernels take this share of what shapes tell."""
         views, frames = cut.sizes[self.leg.stage]
-        kernel = share * self.kernel(cut) + _SOLVER * self.free
+        kernel = share * self.kernel(cut) + SEARCH * self.own
         device = self.model + self.state + max(self.rewritten, int(kernel))
         batches = _BATCHES * views * frames * self.frame
         if jax.default_backend() != "cpu":
@@ -336,6 +341,11 @@ def _compiled(task: Task, size: _Size) -> int:
         return 1 << 60
 
 
-def _bytes(tree: object) -> int:
-    leaves = [leaf for leaf in jax.tree.leaves(tree) if hasattr(leaf, "dtype")]
-    return sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in leaves)
+def model_bytes(model: PyTree, free: PyTree, *, sweeps: bool) -> int:
+    """Of a model on each device: whole for a pass, and what is free dealt out as well where a solver sweeps.
+
+    Example:
+        >>> model_bytes(jax.ShapeDtypeStruct((4,), "float32"), (), sweeps=True)
+        16
+    """
+    return nbytes(model) + (dealt_bytes(free) if sweeps and jax.local_device_count() > 1 else 0)

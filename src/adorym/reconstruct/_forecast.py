@@ -19,9 +19,10 @@ from jaxtyping import PyTree
 
 from adorym.data import Feed
 from adorym.problem import Problem
+from adorym.reconstruct._cut import SEARCH, model_bytes
 from adorym.reconstruct._levels import Leg, Level
-from adorym.reconstruct._loop import Task
-from adorym.sharding import replicate
+from adorym.reconstruct._loop import Task, placed
+from adorym.sharding import dealt_bytes, nbytes, replicate
 from adorym.solvers import AbstractSolver, Moment, Relaxation, Work, summed
 
 _USUAL = 60
@@ -74,6 +75,7 @@ class LegForecast:
         state: bytes of what the solver keeps from step to step on each device.
         rewritten: bytes of it that a step writes anew.
         model: bytes of the model.
+        search: bytes of what a step has besides, while a kernel is at work for it.
         kernels: bytes that each kernel takes on one device besides its arguments.
         cached: bytes of the frames that are kept in memory.
         rates: what was measured; `None` where there was not the memory for it.
@@ -91,6 +93,7 @@ class LegForecast:
     state: int
     rewritten: int
     model: int
+    search: int
     kernels: dict[str, int]
     cached: int
     rates: Rates | None
@@ -99,7 +102,7 @@ class LegForecast:
     @property
     def working(self) -> int:
         """Bytes on one device at the worst moment: a state and what the next has anew, or a kernel at work."""
-        return self.model + self.state + max(self.rewritten, *self.kernels.values(), 0)
+        return self.model + self.state + max(self.rewritten, self.search + max(self.kernels.values(), default=0))
 
     def seconds(self, steps: int) -> float | None:
         """Of so many steps, beginning included."""
@@ -183,7 +186,8 @@ def forecast(task: Task, *, room: float = math.inf, tell: Callable[[str], None] 
     for index, leg in enumerate(legs):
         stage, feed = task.stages[leg.stage], task.feed(leg.stage, leg.factor)
         problem = dataclasses.replace(task.problem, free=stage.free)
-        model = Level.begun(index, 0, factor=leg.factor, base=replicate(task.model)).model
+        model = Level.begun(index, 0, factor=leg.factor, base=task.model).model
+        model = placed(stage.solver, problem, model)
         name = f"part {index + 1} of {len(legs)}: " if len(legs) > 1 else ""
         tell(f"{name}compiling")
         kernels, leaves = (
@@ -191,17 +195,18 @@ def forecast(task: Task, *, room: float = math.inf, tell: Callable[[str], None] 
             len(jax.tree.leaves(problem.split(model)[0])),
         )
         state = eqx.filter_eval_shape(stage.solver.blank, problem, model)
-        parts = _size(stage.solver.dealt(state))
-        alike = parts - parts // jax.local_device_count()
+        free, sweeps = problem.split(model)[0], stage.solver.sweeps
+        each = dealt_bytes if sweeps else nbytes
         one = LegForecast(
             leg=leg,
             usual=min(leg.steps, _USUAL) if isinstance(stage.epochs, str) else leg.steps,
             batches=feed.batches(),
             shape=(feed.views_per_batch, feed.frames_per_batch),
             leaves=leaves,
-            state=_size(state) - alike,
-            rewritten=_size(stage.solver.rewritten(state)),
-            model=_size(model),
+            state=each(state),
+            rewritten=each(stage.solver.rewritten(state)),
+            model=model_bytes(model, free, sweeps=sweeps),
+            search=SEARCH * each(free) if sweeps else 0,
             kernels=kernels,
             cached=feed.cached_bytes,
             rates=None,
@@ -216,15 +221,10 @@ def forecast(task: Task, *, room: float = math.inf, tell: Callable[[str], None] 
     return Forecast(tuple(found), copies)
 
 
-def _size(tree: PyTree) -> int:
-    """Bytes of a tree's arrays, or of arrays of their shapes."""
-    leaves = [leaf for leaf in jax.tree.leaves(tree) if hasattr(leaf, "dtype")]
-    return sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in leaves)
-
-
 def _rates(problem: Problem, model: PyTree, feed: Feed, *, solver: AbstractSolver) -> Rates:
     """Seconds of the kernels on the first batches, and of a few steps of a solver on them."""
-    few, split, closed = feed.first(_BATCHES), problem.split(model), problem.with_weight(0.0)
+    few, closed, whole = feed.first(_BATCHES), problem.with_weight(0.0), replicate(model)
+    split = problem.split(whole)
     count = few.batches()
     begun = time.perf_counter()
     for _ in few.sweep():
@@ -236,7 +236,7 @@ def _rates(problem: Problem, model: PyTree, feed: Feed, *, solver: AbstractSolve
     kernels = {
         "gradient": lambda batch: closed.value_and_gradient(*split, batch),
         "product": lambda batch: closed.gauss_newton_product(*split, batch, vector=split[0]),
-        "fit": lambda batch: closed.fit(model, batch),
+        "fit": lambda batch: closed.fit(whole, batch),
     }
     took = {name: _median(lambda kernel=kernel: summed(kernel, few)) / count for name, kernel in kernels.items()}
     rates = Rates(**took, read=read)
@@ -264,7 +264,7 @@ def _median(run: Callable[[], PyTree]) -> float:
 def _steps(problem: Problem, model: PyTree, feed: Feed, *, solver: AbstractSolver) -> list[float]:
     """Seconds of a few steps, the first together with what comes before it."""
     times, begun = [], time.perf_counter()
-    state = replicate(solver.init(problem, model, feed, seed=0))
+    state = solver.placed(solver.init(problem, model, feed, seed=0))
     for step in range(_STEPS):
         model, state, _ = solver.step(problem, model, state, feed=feed, moment=Moment(step, _STEPS, 0))
         jax.block_until_ready((model, state))

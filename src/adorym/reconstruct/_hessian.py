@@ -22,7 +22,8 @@ from adorym.data import Feed, FrameSource
 from adorym.experiment import PlannedFrames
 from adorym.problem import Problem
 from adorym.reconstruct._stages import with_scales
-from adorym.solvers import axpy, dot, objective_and_gradient, signs, summed
+from adorym.sharding import replicate
+from adorym.solvers import axpy, data_product, dot, objective_and_gradient, signs, summed
 
 _DELAY = 5, 0.3
 """The last iterations, at least so many and this part of all, have to add little before a value counts as settled."""
@@ -87,11 +88,8 @@ class Hessian:
 
     def fisher(self, vector: PyTree) -> PyTree:
         """F v."""
-
-        def kernel(batch: Batch) -> PyTree:
-            return self.problem.gauss_newton_product(*self.split, batch, vector=vector)
-
-        return jax.tree.map(lambda x: self.strength * x, summed(kernel, self.feed))
+        product = data_product(self.problem, self.split, vector, feed=self.feed)
+        return jax.tree.map(lambda x: self.strength * x, product)
 
     def product(self, vector: PyTree) -> PyTree:
         """(F + R) v."""
@@ -154,7 +152,7 @@ def hessian(
     """
     if not all(regularizer.scale for regularizer in problem.regularizers):
         problem = with_scales(problem, model)
-    split = problem.split(model)
+    split = replicate(problem.split(model))
     planned = planned or isinstance(feed.dataset.frames, PlannedFrames)
     gradient = None if planned else objective_and_gradient(problem, split, feed)[1]
     held = _held(problem, split[0], gradient)

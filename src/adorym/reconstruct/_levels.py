@@ -65,6 +65,10 @@ class Level(NamedTuple):
         """A leg before its first step."""
         return cls(leg, first, factor, base, base if factor == 1 else _binned(base, factor))
 
+    def moved(self, model: Experiment) -> Level:
+        """The leg after a step to another model; where its grid is the full one, nothing else is kept."""
+        return self._replace(model=model, base=model if self.factor == 1 else self.base)
+
     def whole(self, problem: Problem) -> Experiment:
         """The model at full resolution: what changed on the coarser grid is added to what was there."""
         if self.factor == 1:

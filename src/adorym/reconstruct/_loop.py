@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -127,7 +128,8 @@ class Task:
     def compile_ahead(self) -> None:
         """Compile what the first stage needs side by side, which is sooner done than one after the other."""
         problem = dataclasses.replace(self.problem, free=self.stages[0].free)
-        others = self.stages[0].solver.kernels(problem, replicate(self.model))
+        solver = self.stages[0].solver
+        others = solver.kernels(problem, placed(solver, problem, self.model))
         problem.with_weight(0.0).compile_ahead(self.model, self.feed(0).blank(), others=others)
 
 
@@ -218,7 +220,7 @@ def iterate(task: Task, start: Snapshot | None = None) -> Iterator[Progress]:
         >>> [progress.step for progress in iterate(task)]
         [1, 2]
     """
-    legs, model, done = task.legs(), replicate(task.model), 0
+    legs, model, done = task.legs(), task.model, 0
     begun = None if start is None else _level(task, start)
     before: tuple[AbstractSolver, PyTree] | None = None
     for index, (stage_index, factor, steps) in enumerate(legs):
@@ -230,12 +232,13 @@ def iterate(task: Task, start: Snapshot | None = None) -> Iterator[Progress]:
         problem = problem if solver.sweeps else problem.with_weight(0.0)
         feed = task.feed(stage_index, factor)
         if begun is not None and start is not None:
-            level, done = begun._replace(model=replicate(begun.model)), start.step
-            state = replicate(_restored(solver.blank(problem, level.model), "state", start.arrays))
+            level, done = begun.moved(placed(solver, problem, begun.model)), start.step
+            state = solver.placed(_restored(solver.blank(problem, level.model), "state", start.arrays))
             begun = None
         else:
             level = Level.begun(index, done, factor=factor, base=model)
-            state = replicate(solver.init(problem, level.model, feed, seed=task.seed))
+            level = level.moved(placed(solver, problem, level.model))
+            state = solver.placed(solver.init(problem, level.model, feed, seed=task.seed))
         later = sum(leg.steps for leg in legs[index + 1 :])
         for step in range(done - level.first, steps):
             if solver.finished(state):
@@ -243,12 +246,23 @@ def iterate(task: Task, start: Snapshot | None = None) -> Iterator[Progress]:
             moment = Moment(step, steps, task.seed)
             with jax.profiler.StepTraceAnnotation("step", step_num=done + 1):  # seen by a trace, if there is one
                 moved, state, info = solver.step(problem, level.model, state, feed=feed, moment=moment)
-            level, done = level._replace(model=moved), done + 1
+            level, done = level.moved(moved), done + 1
             over = step + 1 == steps or solver.finished(state)
             last, most = over and index + 1 == len(legs), level.first + steps + later
             posed = solver.posed(problem, state)
             yield Progress(done, most, stage_index, level.whole(problem), state, info, posed, feed, over, last, level)
         model, before = level.whole(problem), (solver, state)
+
+
+def placed(solver: AbstractSolver, problem: Problem, model: Experiment) -> Experiment:
+    """The model with what is free where a solver has it.
+
+    Example:
+        >>> callable(placed)
+        True
+    """
+    params, frozen = problem.split(model)
+    return eqx.combine(solver.placed(params), replicate(frozen))
 
 
 def fit(problem: Problem, model: Experiment, feed: Feed, *, held_out: bool = False) -> Fit:
@@ -265,6 +279,7 @@ def fit(problem: Problem, model: Experiment, feed: Feed, *, held_out: bool = Fal
         True
     """
     total: Fit | None = None
+    model = replicate(model)
     for batch in feed.sweep(held_out=held_out):
         part = Fit(*(np.asarray(value, np.float64) for value in problem.fit(model, batch)))
         total = part if total is None else Fit(*(a + b for a, b in zip(total, part, strict=True)))

@@ -14,6 +14,7 @@ from jaxtyping import Array, Float, PyTree
 from adorym._core import Batch, DataError
 from adorym.data import Feed
 from adorym.problem import Fit, Problem
+from adorym.sharding import replicate
 
 _FEWEST = 5
 """Views that have to be there before one can stand out among them."""
@@ -127,7 +128,7 @@ def residuals(problem: Problem, model: PyTree, feed: Feed) -> Residuals:
         >>> left.per_view().bad.tolist()
         [4]
     """
-    dataset = feed.dataset
+    dataset, (problem, model) = feed.dataset, replicate((problem, model))
     everything = Feed(dataset, views_per_batch=feed.views_per_batch, frames_per_batch=feed.frames_per_batch, memory=0)
     sums = np.zeros((5, *dataset.weights.shape))
     maps = np.zeros((3, *dataset.frames.shape[2:]))

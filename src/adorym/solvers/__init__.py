@@ -10,6 +10,7 @@ from adorym.solvers._gauss_newton import GaussNewton as GaussNewton
 from adorym.solvers._gauss_newton import GaussNewtonState as GaussNewtonState
 from adorym.solvers._lbfgs import LBFGS as LBFGS
 from adorym.solvers._lbfgs import LBFGSState as LBFGSState
+from adorym.solvers._passes import data_product as data_product
 from adorym.solvers._passes import objective_and_gradient as objective_and_gradient
 from adorym.solvers._passes import summed as summed
 from adorym.solvers._proximal import Proximal as Proximal

@@ -166,8 +166,8 @@ def _with_penalties(
     problem: Problem, split: tuple[PyTree, PyTree], batch: Batch, *, share: Any
 ) -> tuple[Array, PyTree]:
     """The objective and its gradient, of which a batch has the penalties' part that it has of the data."""
-    found = problem.value_and_gradient(*split, batch)
-    return axpy(share, problem.penalty_and_gradient(*split), found) if problem.regularizers else found
+    found = replicate(problem.value_and_gradient(*split, batch))
+    return axpy(share, replicate(problem.penalty_and_gradient(*split)), found) if problem.regularizers else found
 
 
 def _transform(memory: float) -> optax.GradientTransformation:

@@ -22,11 +22,11 @@ from adorym.data import Feed
 from adorym.problem import Problem
 from adorym.solvers._passes import (
     data_curvature,
+    data_product,
     inactive,
     objective,
     objective_and_gradient,
     scaled,
-    summed,
     with_penalties,
 )
 from adorym.solvers._solver import AbstractSolver, Info, Moment, Work
@@ -101,7 +101,7 @@ class GaussNewton(AbstractSolver):
         gradient = inactive(problem, params, gradient, curvature=metric)
 
         def damped(vector: PyTree) -> PyTree:
-            product = summed(lambda batch: problem.gauss_newton_product(params, frozen, batch, vector=vector), feed)
+            product = data_product(problem, (params, frozen), vector, feed=feed)
             product = jax.tree.map(jnp.add, product, problem.penalty_curvature(params, frozen, vector))
             product = axpy(state.damping, scaled(vector, metric, 1), product)
             # elements held at a bound have no gradient left, and are not moved

@@ -93,10 +93,6 @@ class LBFGS(AbstractSolver):
         """See `AbstractSolver.rewritten`: the oldest step is forgotten, and the newest is new."""
         return state._replace(steps=state.steps[:1], changes=state.changes[:1])
 
-    def dealt(self, state: LBFGSState) -> tuple[tuple[PyTree, ...], ...]:
-        """See `AbstractSolver.dealt`."""
-        return state.steps, state.changes
-
     def init(self, problem: Problem, model: PyTree, feed: Feed, *, seed: int) -> LBFGSState:
         """See `AbstractSolver.init`."""
         params, frozen = problem.split(model)
@@ -122,15 +118,14 @@ class LBFGS(AbstractSolver):
         """See `AbstractSolver.step`."""
         params, frozen = problem.split(model)
         params, gradient, metric = _ahead(problem, (params, frozen), (state.gradient, state.curvature))
-        direction, learnt = _direction(state, dealt(gradient), dealt(metric))
-        direction = replicate(direction)
+        direction, learnt = _direction(state, gradient, metric)
         length = jnp.ones_like(state.value)
         if not learnt:
             length = newton_length(problem, (params, frozen), direction, gradient=gradient, feed=feed)
         start = state.value, gradient
         found = search(problem, (params, frozen), direction, start=start, length=length, feed=feed)
         if found is None:  # what is remembered misleads, or nothing is left to gain
-            nothing = (jax.tree.map(jnp.zeros_like, params),) * self.memory
+            nothing = (dealt(jax.tree.map(jnp.zeros_like, params)),) * self.memory
             state = state._replace(steps=nothing, changes=nothing)
             return eqx.combine(params, frozen), state, Info(float(state.value), "refused", refused=True)
         state = _remembered(state, params, (found.params, found.value, found.gradient))
@@ -152,10 +147,9 @@ def _direction(state: LBFGSState, gradient: PyTree, metric: tuple[Array, ...]) -
     """Minus the inverse second derivative times the gradient, and whether anything is known of the former.
 
     One pair of step and change after the other, by a kernel for each way: no copy of what is remembered is made. What
-    is held has no part in it: the vector is zero there, as the gradient is. All vectors are dealt out over the devices:
-    these kernels are sums and products only, where the compiler's partitioner can do no harm.
+    is held has no part in it: the vector is zero there, as the gradient is.
     """
-    pairs, vector, known = [dealt(pair) for pair in zip(state.steps, state.changes, strict=True)], gradient, []
+    pairs, vector, known = list(zip(state.steps, state.changes, strict=True)), gradient, []
     for pair in pairs:
         vector, numbers = _newest_first(vector, pair, gradient)
         known.append(numbers)
@@ -206,7 +200,7 @@ def _in_units(vector: PyTree, metric: tuple[Array, ...], unit: Array) -> PyTree:
 def _remembered(state: LBFGSState, params: PyTree, place: tuple[PyTree, Array, PyTree]) -> LBFGSState:
     """The state at the next place; a step over which the gradient did not grow along it teaches nothing."""
     after, value, gradient = place
-    step, change, useful = _taught(dealt((params, state.gradient)), dealt((after, gradient)))
+    step, change, useful = _taught((params, state.gradient), (after, gradient))
     if not bool(useful):
         return state._replace(value=value, gradient=gradient)
     steps, changes = ((new, *known[:-1]) for new, known in ((step, state.steps), (change, state.changes)))

@@ -19,7 +19,7 @@ from jaxtyping import Array, Float, PyTree
 
 from adorym.data import Feed
 from adorym.problem import Call, Problem
-from adorym.solvers._passes import ensure_bounded, summed, tried, undefined
+from adorym.solvers._passes import data_product, ensure_bounded, tried, undefined
 from adorym.solvers._vectors import axpy, dot, plus
 
 _SHARE = 1e-4
@@ -57,8 +57,7 @@ def newton_length(
         >>> callable(newton_length)
         True
     """
-    params, frozen = split
-    product = summed(lambda batch: problem.gauss_newton_product(params, frozen, batch, vector=direction), feed)
+    product = data_product(problem, split, direction, feed=feed)
     return _newton_length(problem, split, (direction, product), gradient=gradient)
 
 

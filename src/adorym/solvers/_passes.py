@@ -17,6 +17,7 @@ from adorym._core.trees import leaf_paths
 from adorym._core.words import served
 from adorym.data import Feed
 from adorym.problem import Problem
+from adorym.sharding import replicate
 from adorym.solvers._vectors import axpy, dot, only, plus, signs
 
 _NO_CURVATURE = 1e-30  # that of a leaf on which the objective does not depend; finite, and so is its inverse
@@ -61,9 +62,8 @@ def objective(problem: Problem, split: tuple[PyTree, PyTree], feed: Feed) -> Flo
         >>> callable(objective)
         True
     """
-    params, frozen = split
-    model = eqx.combine(params, frozen)
-    value = summed(lambda batch: problem.fit(model, batch).nll, feed) + problem.penalty(params, frozen)
+    model = replicate(eqx.combine(*split))
+    value = summed(lambda batch: problem.fit(model, batch).nll, feed) + problem.penalty(*split)
     ensure_bounded(float(value))
     return value
 
@@ -94,7 +94,7 @@ def held_out(problem: Problem, model: PyTree, feed: Feed) -> tuple[float, float]
         >>> callable(held_out)
         True
     """
-    batches = feed.sweep(held_out=bool(feed.held_out.any()))
+    batches, model = feed.sweep(held_out=bool(feed.held_out.any())), replicate(model)
     nll, chi_squared, pixels = 0.0, 0.0, 0.0
     for batch in served(batches):
         fit = problem.fit(model, batch)
@@ -110,7 +110,9 @@ def tried(problem: Problem, split: tuple[PyTree, PyTree], feed: Feed) -> tuple[F
         >>> callable(tried)
         True
     """
-    found = summed(lambda batch: problem.value_and_gradient(*split, batch), feed)
+    params, frozen = replicate(split)
+    found = summed(lambda batch: problem.value_and_gradient(params, frozen, batch), feed)
+    del params  # before the penalties are counted
     return plus(found, problem.penalty_and_gradient(*split)) if problem.regularizers else found
 
 
@@ -194,16 +196,22 @@ def data_curvature(
         >>> callable(data_curvature)
         True
     """
-    params, frozen = split
-    probe, curvature = signs(params, seed), []
-    for index, leaf in enumerate(jax.tree.leaves(params)):  # one at a time: what couples leaves has either sign
+    probe, curvature = signs(split[0], seed), []
+    for index, leaf in enumerate(jax.tree.leaves(split[0])):  # one at a time: what couples leaves has either sign
         along = only(probe, index)
-
-        def kernel(batch: Batch, along: PyTree = along) -> PyTree:
-            return problem.gauss_newton_product(params, frozen, batch, vector=along)
-
-        curvature.append(_mean_curvature(along, summed(kernel, feed), leaf.size))
+        curvature.append(_mean_curvature(along, data_product(problem, split, along, feed=feed), leaf.size))
     return tuple(curvature)
+
+
+def data_product(problem: Problem, split: tuple[PyTree, PyTree], vector: PyTree, *, feed: Feed) -> PyTree:
+    """JᵀFJ over all data, applied to a vector of free leaves; arguments as of `objective`.
+
+    Example:
+        >>> callable(data_product)
+        True
+    """
+    (params, frozen), vector = replicate((split, vector))
+    return summed(lambda batch: problem.gauss_newton_product(params, frozen, batch, vector=vector), feed)
 
 
 @partial(jax.jit, static_argnums=2)

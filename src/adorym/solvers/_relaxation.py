@@ -162,10 +162,6 @@ class Relaxation(AbstractSolver):
         """See `AbstractSolver.rewritten`."""
         return state._replace(inner=self.solver.rewritten(state.inner))
 
-    def dealt(self, state: RelaxationState) -> PyTree:
-        """See `AbstractSolver.dealt`."""
-        return self.solver.dealt(state.inner)
-
     def init(self, problem: Problem, model: PyTree, feed: Feed, *, seed: int) -> RelaxationState:
         """See `AbstractSolver.init`."""
         params, frozen = problem.split(model)

@@ -11,6 +11,7 @@ from jaxtyping import PyTree
 
 from adorym.data import Feed
 from adorym.problem import Call, Problem
+from adorym.sharding import dealt, replicate
 
 
 class Moment(NamedTuple):
@@ -123,9 +124,12 @@ class AbstractSolver(eqx.Module):
         """What of a state a step writes anew, beside the state before it; the rest is handed on."""
         return state
 
-    def dealt(self, state: PyTree) -> PyTree:
-        """What of a state is dealt out over the devices of a machine; each has a copy of the rest."""
-        return ()
+    def placed(self, tree: PyTree) -> PyTree:
+        """What is refined, or the state, where it lies on the devices of a machine.
+
+        Dealt out; whole on each of them where every batch is a step, and they need a whole model each time.
+        """
+        return dealt(tree) if self.sweeps else replicate(tree)
 
     def kernels(self, problem: Problem, model: PyTree) -> list[Call]:
         """Kernels of its own that take long to compile, with what they will be called with."""
