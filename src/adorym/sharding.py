@@ -13,6 +13,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.core import Tracer
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
@@ -24,7 +25,6 @@ def replicate(tree: Any) -> Any:
     """The arrays of a tree, whole on every device of the machine.
 
     Example:
-        >>> import jax.numpy as jnp
         >>> replicate(jnp.ones(2)).tolist()
         [1.0, 1.0]
     """
@@ -37,11 +37,25 @@ def dealt(tree: Any) -> Any:
     What is done to one element after the other takes each device its part of the time, and of the memory.
 
     Example:
-        >>> import jax.numpy as jnp
         >>> dealt(jnp.ones(2)).tolist()
         [1.0, 1.0]
     """
     return _placed(tree, _parts)
+
+
+def on_host(array: Any) -> np.ndarray:
+    """The numbers of an array, of which nothing stays behind: JAX would keep the copy that it makes of a dealt one.
+
+    Example:
+        >>> on_host(jnp.ones(2)).tolist()
+        [1.0, 1.0]
+    """
+    if not isinstance(array, jax.Array) or array.is_fully_replicated:
+        return np.asarray(array)
+    whole = np.empty(array.shape, array.dtype)
+    for part in array.addressable_shards:
+        whole[part.index] = part.data
+    return whole
 
 
 def dealt_bytes(tree: Any) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import struct
+import weakref
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -155,3 +157,24 @@ def test_a_newer_format_says_so(tmp_path: Path) -> None:
     path.write_bytes(bytes(content))
     with pytest.raises(DataError, match="has format 2"):
         read_checkpoint(path)
+
+
+def test_one_array_is_there_at_a_time(tmp_path: Path) -> None:
+    """All of them at once may be more than there is memory for."""
+    asked: list[weakref.ref[np.ndarray]] = []
+
+    class Alone(Mapping[str, np.ndarray]):
+        def __getitem__(self, name: str) -> np.ndarray:
+            assert not any(one() is not None for one in asked[:-1])
+            array = np.full(1000, float(name))
+            asked.append(weakref.ref(array))
+            return array
+
+        def __iter__(self) -> Iterator[str]:
+            return iter("01234")
+
+        def __len__(self) -> int:
+            return 5
+
+    found = read_checkpoint(write_checkpoint(tmp_path, 1, Alone(), header={})).arrays
+    assert [float(array[0]) for array in found.values()] == [0, 1, 2, 3, 4]

@@ -54,8 +54,9 @@ _ON_TWO_DEVICES = """
 import jax
 jax.config.update("jax_num_cpu_devices", 2)
 jax.config.update("jax_enable_x64", True)
+import numpy as np
 from adorym.reconstruct import iterate
-from adorym.sharding import dealt_bytes, nbytes
+from adorym.sharding import dealt_bytes, nbytes, on_host
 from tests.problem.test_compile_ahead import KERNELS, OWN, _compiled, _task
 
 task, steps = _task(9), []
@@ -65,6 +66,7 @@ for refined in (steps[-1].state, steps[-1].model.object):
     arrays = jax.tree.leaves(refined)
     on_first = sum(array.addressable_shards[0].data.nbytes for array in arrays)
     assert on_first == dealt_bytes(refined) < 0.51 * nbytes(refined)
+    assert all((on_host(array) == np.asarray(array)).all() for array in arrays)
 """
 
 

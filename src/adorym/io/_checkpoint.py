@@ -87,7 +87,7 @@ def write_checkpoint(
     Args:
         folder: the run's folder of checkpoints; created where missing.
         step: the number of completed steps.
-        arrays: name to array of booleans, integers, floats or complex numbers, any shape.
+        arrays: name to array of booleans, integers, floats or complex numbers, any shape; asked for one at a time.
         header: JSON values to store beside them.
         keep: how many checkpoints to leave in the folder, this one included (at least 1).
 
@@ -104,11 +104,10 @@ def write_checkpoint(
         'step-00000007.ckpt'
     """
     target = Path(folder) / f"step-{step:08d}.ckpt"
-    stored = {name: _little_endian(name, np.asarray(array)) for name, array in arrays.items()}
-    preamble = _preamble(step, stored, header)
+    preamble = _preamble(step, arrays, header)
     make_folder(target.parent)
     with atomic_path(target) as part, part.open("wb") as file:
-        _write_all(file, preamble, stored)
+        _write_all(file, preamble, arrays)
     _prune(target.parent, step, max(keep, 1))
     return target
 
@@ -176,7 +175,8 @@ def _little_endian(name: str, array: np.ndarray) -> np.ndarray:
 def _preamble(step: int, arrays: Mapping[str, np.ndarray], header: Mapping[str, Any]) -> bytes:
     """Magic, version and header, padded so that the first array is aligned."""
     offset, table = 0, []
-    for name, array in arrays.items():
+    for name, given in arrays.items():
+        array = _little_endian(name, given)
         table.append({"name": name, "dtype": array.dtype.str, "shape": list(array.shape), "offset": offset})
         offset = _aligned(offset + array.nbytes)
     try:
@@ -196,7 +196,8 @@ def _write_all(file: BufferedWriter, preamble: bytes, arrays: Mapping[str, np.nd
         file.write(content)
 
     put(preamble)
-    for array in arrays.values():
+    for name, given in arrays.items():
+        array = _little_endian(name, given)
         put(_bytes_of(array))
         put(b"\0" * (_aligned(array.nbytes) - array.nbytes))
     file.write(digest.digest())

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -19,7 +19,7 @@ from adorym.experiment import Experiment
 from adorym.problem import Fit, Problem
 from adorym.reconstruct._levels import LEAST_VIEWS, Leg, Level
 from adorym.reconstruct._stages import Stage, check_levels, with_batches, with_end, with_scales
-from adorym.sharding import replicate
+from adorym.sharding import on_host, replicate
 from adorym.solvers import AbstractSolver, Info, Moment
 
 
@@ -146,7 +146,27 @@ class Snapshot(NamedTuple):
     """
 
     step: int
-    arrays: dict[str, np.ndarray]
+    arrays: Mapping[str, np.ndarray]
+
+
+class _OnHost(Mapping[str, np.ndarray]):
+    """Arrays of devices, each brought to the host when it is asked for: all at once may be more than there is room for.
+
+    Args:
+        leaves: by their names.
+    """
+
+    def __init__(self, leaves: Mapping[str, Any]) -> None:
+        self._leaves = leaves
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return on_host(self._leaves[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._leaves)
+
+    def __len__(self) -> int:
+        return len(self._leaves)
 
 
 def snapshot(progress: Progress) -> Snapshot:
@@ -158,11 +178,11 @@ def snapshot(progress: Progress) -> Snapshot:
     """
     level = progress.level
     trees = {"model": level.base, "coarse": level.model} if level.factor > 1 else {"model": level.model}
-    arrays = {"level.leg": np.asarray(level.leg), "level.first": np.asarray(level.first)}
+    leaves = {"level.leg": np.asarray(level.leg), "level.first": np.asarray(level.first)}
     for name, tree in {**trees, "state": progress.state}.items():
         for path, leaf in zip(leaf_paths(tree), jax.tree.leaves(tree), strict=True):
-            arrays[f"{name}.{path}"] = np.asarray(leaf)
-    return Snapshot(progress.step, arrays)
+            leaves[f"{name}.{path}"] = leaf
+    return Snapshot(progress.step, _OnHost(leaves))
 
 
 def restored(task: Task, start: Snapshot) -> Experiment:
@@ -189,7 +209,7 @@ def _level(task: Task, start: Snapshot) -> Level:
     return level if level.factor == 1 else level._replace(model=_restored(level.model, "coarse", start.arrays))
 
 
-def _restored(tree: PyTree, name: str, arrays: dict[str, np.ndarray]) -> PyTree:
+def _restored(tree: PyTree, name: str, arrays: Mapping[str, np.ndarray]) -> PyTree:
     leaves = []
     for path, leaf in zip(leaf_paths(tree), jax.tree.leaves(tree), strict=True):
         saved = arrays.get(f"{name}.{path}")
