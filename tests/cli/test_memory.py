@@ -156,7 +156,10 @@ def test_a_small_budget_gives_the_same_result(command, tmp_path, prepared):
 @pytest.mark.usefixtures("bare")
 def test_a_resumed_run_decides_nothing_again(command, tmp_path, prepared, monkeypatch):
     (tmp_path / "job.toml").write_text(DEEP, encoding="utf-8")
-    monkeypatch.setattr(_memory, "free_memory", lambda: 12.2e6)
+    assert command("reconstruct", "job.toml", "-o", "large").code == 0
+    (large,) = prepared
+    free = 0.92 * large.allotment.need / 0.9  # of what is free nine tenths are taken
+    monkeypatch.setattr(_memory, "free_memory", lambda: free)
     ended = command("reconstruct", "job.toml", "-o", "run")
     assert ended.code == 0, ended.err
     first = prepared[-1]

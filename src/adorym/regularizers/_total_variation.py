@@ -73,7 +73,7 @@ class TotalVariation(AbstractRegularizer):
         total = jnp.zeros_like(conductance)
         for axis in range(conductance.ndim):  # a voxel has a difference to the next, and one to the voxel before
             inner = jax.lax.slice_in_dim(conductance, 0, -1, axis=axis)
-            total = total + _padded(inner, axis, 0, 1) + _padded(inner, axis, 1, 0)
+            total = total + _padded(inner, axis, (0, 1)) + _padded(inner, axis, (1, 0))
         return (total,) * len(leaves)
 
     def field(self, *leaves: Leaf) -> Field:
@@ -119,7 +119,7 @@ def _flow(leaf: Leaf, conductance: Leaf) -> Leaf:
     total = jnp.zeros_like(leaf)
     for axis in range(leaf.ndim):
         flux = conductance * _ahead(leaf, axis)
-        before = _padded(jax.lax.slice_in_dim(flux, 0, -1, axis=axis), axis, 1, 0)
+        before = _padded(jax.lax.slice_in_dim(flux, 0, -1, axis=axis), axis, (1, 0))
         total = total + before - flux
     return total
 
@@ -127,10 +127,10 @@ def _flow(leaf: Leaf, conductance: Leaf) -> Leaf:
 def _ahead(leaf: Leaf, axis: int) -> Leaf:
     """The difference to the next voxel, zero at the end."""
     here, following = (jax.lax.slice_in_dim(leaf, *ends, axis=axis) for ends in ((0, -1), (1, None)))
-    return _padded(following - here, axis, 0, 1)
+    return _padded(following - here, axis, (0, 1))
 
 
-def _padded(leaf: Array, axis: int, before: int, after: int) -> Array:
+def _padded(leaf: Array, axis: int, ends: tuple[int, int]) -> Array:
     """With zeros in front of an axis and behind it."""
-    widths = [(before, after, 0) if one == axis else (0, 0, 0) for one in range(leaf.ndim)]
+    widths = [(*ends, 0) if one == axis else (0, 0, 0) for one in range(leaf.ndim)]
     return jax.lax.pad(leaf, jnp.zeros((), leaf.dtype), widths)
