@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.test_util import check_grads
 
-from adorym.propagation import multislice, transfer_function, transmission
+from adorym.propagation import Backward, Windows, multislice, transfer_function
 from adorym.waves import Grid
 
 SHAPE = (6, 5)
@@ -45,21 +47,34 @@ def test_the_order_of_slabs_matters() -> None:
     assert float(jnp.abs(forth - back).max()) > 0.01
 
 
-def test_a_window_cuts_what_each_frame_sees() -> None:
-    """Windows of a larger slab, one for each frame, are the frames' own samples."""
+CORNERS = ((0, 0), (2, 3), (4, 4))
+
+
+def windowed(wide: tuple[jax.Array, ...], backward: Backward) -> jax.Array:
+    windows = Windows(jnp.asarray(CORNERS), SHAPE)
+    return multislice(jnp.ones((3, 1, *SHAPE), complex), wide, step=STEP, windows=windows, backward=backward)
+
+
+def own_chains(wide: tuple[jax.Array, ...]) -> jax.Array:
+    """What windows stand for: every frame by itself, through slabs of its own."""
+    own = (tuple(part[:, y : y + SHAPE[0], x : x + SHAPE[1]] for part in wide) for y, x in CORNERS)
+    return jnp.stack([multislice(jnp.ones((1, *SHAPE), complex), one, step=STEP) for one in own])
+
+
+@pytest.mark.parametrize("backward", get_args(Backward))
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_windows_are_what_each_frame_sees(count: int, backward: Backward) -> None:
+    """Overlapping windows of larger slabs, one for each frame: waves, derivatives, and gradients added up."""
     rng = np.random.default_rng(3)
-    wide = [jnp.asarray(-rng.uniform(0, 1.0, (3, 10, 9))) for _ in range(2)]
-    corners = [(0, 0), (2, 3), (4, 4)]
-
-    def window(slab: jax.Array) -> jax.Array:
-        return jnp.stack([slab[y : y + 6, x : x + 5] for y, x in corners])
-
-    together = multislice(
-        jnp.ones((3, *SHAPE), complex), tuple(wide), step=STEP, transmit=lambda *slab: window(transmission(*slab))
-    )
-    for frame, (y, x) in zip(together, corners, strict=True):
-        own = tuple(part[:, y : y + 6, x : x + 5] for part in wide)
-        np.testing.assert_allclose(frame, multislice(jnp.ones(SHAPE, complex), own, step=STEP), atol=1e-13)
+    wide = tuple(jnp.asarray(-rng.uniform(0, 0.5, (count, 10, 9))) for _ in range(2))
+    moves = tuple(jnp.asarray(rng.normal(size=(count, 10, 9))) for _ in range(2))
+    np.testing.assert_allclose(windowed(wide, backward), own_chains(wide), atol=1e-13)
+    found, pull = jax.vjp(lambda wide: windowed(wide, backward), wide)
+    _, pull_own = jax.vjp(own_chains, wide)
+    for a, b in zip(*(one(found.conj() * 2)[0] for one in (pull, pull_own)), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-12)
+    forth = [jax.jvp(chain, (wide,), (moves,))[1] for chain in (lambda wide: windowed(wide, backward), own_chains)]
+    np.testing.assert_allclose(*forth, atol=1e-12)
 
 
 @pytest.mark.parametrize("count", [1, 4])

@@ -14,9 +14,9 @@ from adorym.experiment._experiment import Experiment
 from adorym.objects import Slabs
 from adorym.propagation import Backward
 
-_CHAIN, _CUT, _DETECTION, _FRAMES = 4, 2, 3, 4
-"""Waves that a step through a slab works on, forward and back, beside those that are kept; what frames see of a slab,
-and its gradient; waves of detection; and copies of the frames, measured and predicted."""
+_CHAIN, _DETECTION, _FRAMES = 4, 3, 4
+"""Waves that a step through a slab works on, forward and back, beside those that are kept; waves of detection; and
+copies of the frames, measured and predicted."""
 
 
 class ChainSize(NamedTuple):
@@ -75,7 +75,6 @@ class ChainSize(NamedTuple):
         """
         waves, descriptions = (min(together or frames, frames), 5) if self.scanned else (1, 8)
         kept = {"stored": self.slabs, "segments": 2 * math.isqrt(self.slabs), "reversible": 2}[backward]
-        cut = _CUT * self.slabs if self.scanned and backward == "stored" and not together else 0
-        chain = (min(kept, self.slabs) + cut + _CHAIN) * waves
+        chain = (min(kept, self.slabs) + _CHAIN) * waves
         detection = _DETECTION * (waves if self.scanned else frames)
         return chain * self.wave + detection * self.arrival + descriptions * self.parts + _FRAMES * frames * self.frame

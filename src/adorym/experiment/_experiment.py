@@ -28,12 +28,15 @@ from adorym.detectors import AbstractDetector
 from adorym.geometry import Geometry
 from adorym.objects import AbstractObject, Slabs
 from adorym.probes import AbstractProbe
-from adorym.propagation import Backward, multislice, padded_size, transfer_function, transmission
+from adorym.propagation import Backward, Windows, multislice, padded_size, transfer_function, transmission
 from adorym.transport import AbstractTransport
 from adorym.waves import Grid, Wave
 
-_CACHE = 192 << 10
-"""Bytes of waves that stay in a processor's own cache, with what else a slab needs."""
+_CACHE = 768 << 10
+"""Bytes of waves that stay in a processor's own cache, or nearly."""
+
+_FILLED = 0.05
+"""Part of the frames that may be computed for nothing, so that all go through the slabs in groups of one size."""
 
 _FRINGE = 4
 """Pixels on each side of the slabs for what light does beyond its steepest ray. With them frames of noise in every
@@ -82,9 +85,8 @@ class Experiment(eqx.Module):
         """Expected counts of some frames of one view."""
         with scope("transmit"):
             slabs = self.object.slabs(self.geometry.view(view))
+            scene = self._scene(slabs)
             together = self._together(slabs, frames.shape[0])
-            few = together < frames.shape[0]  # at a time: what all frames need is then done once, before the first
-            scene = self._scene(slabs, few)
 
         def some(frames: Int[Array, "some"]) -> Float[Array, "some y x"]:
             wave = self._behind(scene, view, frames)
@@ -93,27 +95,24 @@ class Experiment(eqx.Module):
             with scope("detect"):
                 return self.detector.record(wave)
 
-        if not few:
+        if together == frames.shape[0]:
             return some(frames)
         each = jax.checkpoint(some) if self.together else some
-        whole = frames.shape[0] - frames.shape[0] % together
-        many = jax.lax.map(each, frames[:whole].reshape(-1, together))
-        found = many.reshape(whole, *many.shape[2:])
-        return found if whole == frames.shape[0] else jnp.concatenate([found, each(frames[whole:])])
+        filled = jnp.pad(frames, (0, -frames.shape[0] % together), mode="edge")
+        many = jax.lax.map(each, filled.reshape(-1, together))
+        return many.reshape(-1, *many.shape[2:])[: frames.shape[0]]
 
     def exit_wave(self, slabs: Slabs, view: Int[Array, ""], frames: Int[Array, "frame"]) -> Wave:
         """The wave behind the last slab's middle, `(frame or 1, mode, y, x)`."""
-        return self._behind(self._scene(slabs, few=False), view, frames)
+        return self._behind(self._scene(slabs), view, frames)
 
-    def _scene(self, slabs: Slabs, few: bool) -> _Scene:
-        """What all frames of a view share; with `few` the transmissions, too."""
+    def _scene(self, slabs: Slabs) -> _Scene:
+        """What all frames of a view share."""
         chain, dtype = self._chain(slabs), np.result_type(slabs.phase.dtype, np.complex64)
-        parts, transmit = self._parts(slabs), transmission
-        if few:
-            parts, transmit = (transmission(*parts),), _itself
+        parts = self._parts(slabs)
         with scope("propagate"):
             incident = self.probe.carried(chain.shape, jnp.asarray(transfer_function(chain, slabs.first), dtype))
-        return _Scene(slabs, chain, parts, transmit, incident)
+        return _Scene(slabs, chain, (transmission(*parts),) if self.geometry.scanned else parts, incident)
 
     def _chain(self, slabs: Slabs) -> Grid:
         """The grid of the waves between the slabs: what is scattered at one edge must not come back at the other.
@@ -149,31 +148,29 @@ class Experiment(eqx.Module):
         if not self.geometry.scanned:
             return count
         most = min(self.together or count, count)
-        if jax.default_backend() != "cpu":
-            return most
-        wave = jax.eval_shape(self._one_wave, slabs)
-        return max(1, min(most, _CACHE // (wave.size * wave.dtype.itemsize)))
+        if jax.default_backend() == "cpu":
+            wave = jax.eval_shape(self._one_wave, slabs)
+            most = max(1, min(most, _CACHE // (wave.size * wave.dtype.itemsize)))
+        return next(some for some in range(most, 0, -1) if -count % some <= _FILLED * count)
 
     def _one_wave(self, slabs: Slabs) -> Complex[Array, "1 mode y x"]:
         """Of one frame, in the middle of the first slab, with the probe where its own array has it."""
         moved = jnp.zeros((1, 2), slabs.phase.dtype) if self.geometry.scanned else None
-        return self._scene(slabs, few=False).incident(moved)
+        return self._scene(slabs).incident(moved)
 
     def _behind(self, scene: _Scene, view: Int[Array, ""], frames: Int[Array, "frame"]) -> Wave:
-        slabs, chain, parts, transmit, incident = scene
+        slabs, chain, parts, incident = scene
+        transmit, windows = (lambda *slab: _centre(transmission(*slab), chain.shape)), None
         with scope("propagate"):
             step = jnp.asarray(transfer_function(chain, slabs.spacing), np.result_type(slabs.phase.dtype, np.complex64))
-            if not self.geometry.scanned:
-                field, window = incident(None), lambda slab: _centre(slab, chain.shape)
-            else:
+            moved = None
+            if self.geometry.scanned:
                 ny, nx = (n + 2 * self.margin for n in slabs.phase.shape[1:])
                 placement = self.geometry.frame(view, frames, field=(ny, nx), window=self.grid.shape)
-                field, window = incident(placement.fraction), _windows(placement.corner, self.grid.shape)
-                if transmit is _itself and self.backward == "stored" and not self.together:
-                    parts, window = (_columns(parts[0], placement.corner, self.grid.shape),), _itself
-        behind = multislice(
-            field, parts, step=step, transmit=lambda *slab: window(transmit(*slab)), backward=self.backward
-        )
+                moved, windows = placement.fraction, Windows(placement.corner, self.grid.shape)
+                transmit = _itself
+            field = incident(moved)
+        behind = multislice(field, parts, step=step, transmit=transmit, windows=windows, backward=self.backward)
         if chain.shape != self.grid.shape:
             behind = self._widened(behind, slabs)
         return Wave(behind, self.grid.pixel, self.grid.wavelength)
@@ -220,14 +217,13 @@ class _Scene(NamedTuple):
     Attributes:
         slabs: of the object.
         chain: grid of the waves between them.
-        parts, transmit: what a slab's transmission is made of, and how.
+        parts: what a slab's transmission is made of; of a scan itself, since all frames see parts of the same.
         incident: the wave in the middle of the first slab, given how far the probe is moved.
     """
 
     slabs: Slabs
     chain: Grid
     parts: tuple[Array, ...]
-    transmit: Callable[..., Array]
     incident: Callable[[Any], Array]
 
 
@@ -247,28 +243,3 @@ def _centre(slab: Complex[Array, "y x"], grid: tuple[int, int]) -> Complex[Array
 def _before(have: int, want: int) -> int:
     """Pixels in front of what is put into the middle; floor, also of a negative difference: the centre of `crop`."""
     return (want - have) // 2
-
-
-def _windows(corners: Int[Array, "frame 2"], shape: tuple[int, int]) -> Callable[[Array], Array]:
-    """Cuts from one slab what each frame's probe array covers: `(frame, 1, y, x)`."""
-
-    def cut(slab: Complex[Array, "Y X"]) -> Complex[Array, "frame 1 y x"]:
-        return jax.vmap(lambda corner: jax.lax.dynamic_slice(slab, (corner[0], corner[1]), shape))(corners)[:, None]
-
-    return cut
-
-
-def _columns(
-    slabs: Complex[Array, "slab Y X"], corners: Int[Array, "frame 2"], shape: tuple[int, int]
-) -> Complex[Array, "slab frame 1 y x"]:
-    """What each frame's probe array covers of all slabs.
-
-    Cut out once for a frame, and frame by frame, so that its gradient is added where it belongs: the gradient of a
-    slab at a time would be a whole slab of zeros with a window in it, for each frame.
-    """
-
-    def column(corner: Int[Array, "2"]) -> Complex[Array, "slab y x"]:
-        return jax.lax.dynamic_slice(slabs, (jnp.zeros_like(corner[0]), *corner), (slabs.shape[0], *shape))
-
-    found = column(corners[0])[None] if corners.shape[0] == 1 else jax.lax.map(column, corners)
-    return jnp.swapaxes(found, 0, 1)[:, :, None]

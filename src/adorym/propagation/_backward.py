@@ -1,9 +1,10 @@
-"""The multislice chain with a backward pass that does not store the wave of every slab.
+"""The multislice chain and its backward pass, by hand.
 
-What enters a chain, in this order: field, step, the arrays that describe the slabs, and those that `transmit` closes
-over. The cotangents of all of them come from one walk from the last slab to the first. It needs the wave in front of
-each slab, which is found in one of two ways:
+What enters a chain, in this order: field, step, the arrays that describe the slabs, those that `transmit` closes over,
+and the corners of windows. The cotangents of all of them come from one walk from the last slab to the first. It needs
+the wave in front of each slab, which is found in one of three ways:
 
+- stored: the waves in front of all slabs are kept.
 - reversible: only the exit wave is kept, and walked back. Divided by its transmission and by its transfer function a
   wave is what it was: 4 FFTs a slab for the way back, and memory that does not grow with the number of slabs.
 - segments: the waves at the start of √S segments are kept, and a segment's waves are computed again from its start.
@@ -19,7 +20,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -31,6 +32,9 @@ from jaxtyping import Array, Complex
 
 from adorym._core.fourier import convolve
 from adorym._core.words import scope
+from adorym.propagation._windows import Windows
+
+Backward = Literal["stored", "segments", "reversible"]
 
 FIELD, STEP, SLABS = range(3)
 
@@ -39,7 +43,8 @@ Parts = dict[int, Array]
 """Operands, or their cotangents, by their place."""
 
 Kept = tuple[Array, ...]
-"""Waves kept for the way back: behind the last slab; or at the start of each whole segment, and of what is left."""
+"""Waves kept for the way back: behind the last slab; or in front of each slab, or of each whole segment, and of what
+is left."""
 
 
 class _Plan(NamedTuple):
@@ -48,12 +53,14 @@ class _Plan(NamedTuple):
     Attributes:
         seen: (what `transmit` closes over; what describes a slab) to what the frames see of its transmission.
         parts: how many arrays describe the slabs.
-        segment: slabs in a segment, or 0 to walk the wave back.
+        backward: which waves are kept.
+        window: size of what each frame sees of a slab, if not all of it; the slabs are transmissions then.
     """
 
     seen: Jaxpr
     parts: int
-    segment: int
+    backward: Backward
+    window: tuple[int, int] | None
 
     @property
     def of_slabs(self) -> range:
@@ -75,7 +82,12 @@ class _Chain(NamedTuple):
     @property
     def closed(self) -> range:
         """Places of what `transmit` closes over."""
-        return range(SLABS + self.plan.parts, len(self.operands))
+        return range(SLABS + self.plan.parts, len(self.operands) - (self.plan.window is not None))
+
+    @property
+    def windows(self) -> Windows | None:
+        """What each frame sees of a slab."""
+        return None if self.plan.window is None else Windows(self.operands[-1], self.plan.window)
 
     def slab(self, k: Any) -> Parts:
         """What the transmission of slab k is made of."""
@@ -92,24 +104,27 @@ class _Chain(NamedTuple):
 
     def behind(self, wave: Array, k: Any) -> Array:
         """A wave that has crossed slab k."""
-        seen = self.seen(self.slab(k))
+        windows = self.windows
+        seen = self.seen(self.slab(k)) if windows is None else windows.cut(self.operands[SLABS], k)
         with scope("transmit"):
             return wave * seen
 
 
-def lean_multislice(
+def chain_of_slabs(
     field: Complex[Array, "*frames y x"],
     slabs: tuple[Array, ...],
     *,
     step: Complex[Array, "y x"],
     transmit: Callable[..., Complex[Array, "*windows"]],
-    reversible: bool,
+    windows: Windows | None,
+    backward: Backward,
 ) -> Complex[Array, "*frames y x"]:
-    """`multislice` of two slabs or more, with one of the backward passes that keep few waves."""
+    """`multislice` of two slabs or more; with windows the slabs are transmissions."""
     slab = (jax.ShapeDtypeStruct(part.shape[1:], part.dtype) for part in slabs)
     seen = jax.make_jaxpr(transmit)(*slab)
-    segment = 0 if reversible else math.isqrt(slabs[0].shape[0] - 2) + 1
-    return _multislice(_Plan(seen.jaxpr, len(slabs), segment), field, step, *slabs, *map(jnp.asarray, seen.consts))
+    closed = [*map(jnp.asarray, seen.consts), *(() if windows is None else (windows.corners,))]
+    plan = _Plan(seen.jaxpr, len(slabs), backward, None if windows is None else windows.shape)
+    return _multislice(plan, field, step, *slabs, *closed)
 
 
 # --- forward ----------------------------------------------------------------------------------------------------------
@@ -131,15 +146,18 @@ def _exit(chain: _Chain) -> Array:
 
 def _segments(chain: _Chain) -> tuple[Array, Array]:
     """The slabs of the whole segments, `(segment, slab)`, and those that are left over; the last slab is in neither."""
-    slabs = jnp.arange(chain.last)
-    whole = len(slabs) // chain.plan.segment * chain.plan.segment
-    return slabs[:whole].reshape(-1, chain.plan.segment), slabs[whole:]
+    slabs, segment = jnp.arange(chain.last), math.isqrt(chain.last - 1) + 1
+    whole = len(slabs) // segment * segment
+    return slabs[:whole].reshape(-1, segment), slabs[whole:]
 
 
 def _exit_and_kept(chain: _Chain) -> tuple[Array, Kept]:
-    if chain.plan.segment == 0:
+    if chain.plan.backward == "reversible":
         exit_wave = _exit(chain)
         return exit_wave, (exit_wave,)
+    if chain.plan.backward == "stored":
+        last, waves = _advance(chain, chain.operands[FIELD], jnp.arange(chain.last), keep=True)
+        return chain.behind(last, chain.last), (waves, last)
 
     def body(wave: Array, slabs: Array) -> tuple[Array, Array]:
         return _advance(chain, wave, slabs, keep=False)[0], wave
@@ -167,12 +185,14 @@ def _before_slab(chain: _Chain, state: _State, k: Any, *, front: Callable[[Array
 
 
 def _back(chain: _Chain, state: _State, k: Any, *, front: Callable[[Array], Array]) -> tuple[_State, Array]:
+    if (windows := chain.windows) is not None:
+        wave, cotangent, of_seen = _back_through(windows.cut(chain.operands[SLABS], k), state, front)
+        added = {i: windows.added(total, k, of_seen) for i, total in state.totals.items() if i == SLABS}
+        return _State(cotangent, state.totals | added), wave
     parts = chain.slab(k)
     wanted = {i: part for i, part in parts.items() if i in state.totals}
     seen, pull = jax.vjp(lambda wanted: chain.seen(parts | wanted), wanted)
-    wave = front(seen)
-    _, product = jax.vjp(jnp.multiply, wave, seen)
-    cotangent, of_seen = product(state.cotangent)
+    wave, cotangent, of_seen = _back_through(seen, state, front)
     totals = dict(state.totals)
     for i, change in pull(of_seen)[0].items():
         if i in chain.plan.of_slabs:
@@ -180,6 +200,13 @@ def _back(chain: _Chain, state: _State, k: Any, *, front: Callable[[Array], Arra
         else:
             totals[i] = totals[i] + change
     return _State(cotangent, totals), wave
+
+
+def _back_through(seen: Array, state: _State, front: Callable[[Array], Array]) -> tuple[Array, Array, Array]:
+    """The wave in front of what is seen of a slab, and the cotangents of both."""
+    wave = front(seen)
+    _, product = jax.vjp(jnp.multiply, wave, seen)
+    return wave, *product(state.cotangent)
 
 
 def _before_step(chain: _Chain, state: _State, spectrum: Callable[[], Array]) -> _State:
@@ -217,30 +244,49 @@ def _walk_back(chain: _Chain, exit_wave: Array, state: _State) -> _State:
     return state
 
 
-def _walk_segments(chain: _Chain, kept: Kept, state: _State) -> _State:
-    """The walk of a wave that is known at the start of each segment."""
+def _walk_along(chain: _Chain, state: _State, slabs: Array, *, waves: Array) -> _State:
+    """The walk over some slabs, of a wave that is known in front of each."""
 
     def one(state: _State, slab: tuple[Array, Array]) -> tuple[_State, None]:
         k, wave = slab
         state = _before_step(chain, state, lambda: jnp.fft.fft2(chain.behind(wave, k)))
         return _before_slab(chain, state, k, front=lambda seen: wave)[0], None
 
+    return jax.lax.scan(one, state, (slabs, waves), reverse=True)[0]
+
+
+def _walk_stored(chain: _Chain, kept: Kept, state: _State) -> _State:
+    """The walk of a wave that is known in front of each slab."""
+    waves, last = kept
+    state, _ = _before_slab(chain, state, chain.last, front=lambda seen: last)
+    return _walk_along(chain, state, jnp.arange(chain.last), waves=waves)
+
+
+def _walk_segments(chain: _Chain, kept: Kept, state: _State) -> _State:
+    """The walk of a wave that is known at the start of each segment."""
+
     def segment(state: _State, piece: tuple[Array, Array]) -> tuple[_State, None]:
         slabs, start = piece
         _, waves = _advance(chain, start, slabs, keep=True)
-        return jax.lax.scan(one, state, (slabs, waves), reverse=True)
+        return _walk_along(chain, state, slabs, waves=waves), None
 
     (starts, rest), (whole, left) = kept, _segments(chain)
     wave, waves = _advance(chain, rest, left, keep=True)
     state, _ = _before_slab(chain, state, chain.last, front=lambda seen: wave)
-    state, _ = jax.lax.scan(one, state, (left, waves), reverse=True)
+    state = _walk_along(chain, state, left, waves=waves)
     return jax.lax.scan(segment, state, (whole, starts), reverse=True)[0]
 
 
 def _walk(chain: _Chain, kept: Kept, linear: tuple[int, ...], *, cotangent: Array) -> Parts:
     """Cotangents of the operands named by `linear`."""
     state = _State(cotangent, {i: jnp.zeros_like(chain.operands[i]) for i in linear if i != FIELD})
-    state = _walk_segments(chain, kept, state) if chain.plan.segment else _walk_back(chain, kept[0], state)
+    match chain.plan.backward:
+        case "stored":
+            state = _walk_stored(chain, kept, state)
+        case "segments":
+            state = _walk_segments(chain, kept, state)
+        case "reversible":
+            state = _walk_back(chain, kept[0], state)
     return state.totals | {FIELD: state.cotangent}
 
 
@@ -269,7 +315,7 @@ _multislice.defjvp(_multislice_jvp, symbolic_zeros=True)
 
 def _sorted_out(plan: _Plan, linear: tuple[int, ...], flat: tuple[Any, ...]) -> tuple[tuple[Any, ...], ...]:
     """What the primitive is given: waves kept, operands, and the moves of those named by `linear`."""
-    waves = 1 if plan.segment == 0 else 2
+    waves = 1 if plan.backward == "reversible" else 2
     moves = len(flat) - len(linear)
     return flat[:waves], flat[waves:moves], flat[moves:]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from adorym.propagation._multislice import Backward
+from adorym.propagation._backward import Backward
 
 
 def backward_error(log_amplitude: Any, step: Any) -> float:

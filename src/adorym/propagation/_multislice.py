@@ -9,18 +9,16 @@ the last, is the caller's to join to probe and detector. One slab is the project
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, get_args
+from typing import get_args
 
 import jax
 from jaxtyping import Array, Complex
 
 from adorym._core import SamplingError
-from adorym._core.fourier import convolve
 from adorym._core.words import scope
-from adorym.propagation._backward import lean_multislice
+from adorym.propagation._backward import Backward, chain_of_slabs
 from adorym.propagation._transmission import transmission
-
-Backward = Literal["stored", "segments", "reversible"]
+from adorym.propagation._windows import Windows
 
 
 def multislice(
@@ -28,7 +26,8 @@ def multislice(
     slabs: tuple[Array, ...],
     *,
     step: Complex[Array, "y x"],
-    transmit: Callable[..., Complex[Array, "*windows"]] = transmission,
+    transmit: Callable[..., Complex[Array, "Y X"]] = transmission,
+    windows: Windows | None = None,
     backward: Backward = "stored",
 ) -> Complex[Array, "*frames y x"]:
     """The wave in the middle of the last slab, behind its transmission.
@@ -37,7 +36,8 @@ def multislice(
         field: the incident wave in the middle of the first slab, `(..., y, x)`.
         slabs: what `transmit` takes, every slab along a leading axis: ln |t| and arg t `(slab, y, x)`.
         step: transfer function from one slab's middle to the next.
-        transmit: the transmission of one slab, or what each frame of the field sees of it.
+        transmit: the transmission of one slab.
+        windows: what each frame of the field sees of it, if not all; transmissions are computed beforehand then.
         backward: what the backward pass keeps of the forward one; `choose_backward` chooses.
 
             - "stored": the wave in front of each slab. With the forward pass 4 FFTs a slab, the least there is.
@@ -57,20 +57,15 @@ def multislice(
     """
     if backward not in get_args(Backward):
         raise SamplingError(f"There is no backward pass {backward!r}: choose one of {', '.join(get_args(Backward))}.")
-    several = slabs[0].shape[0] > 1
-    if several and backward != "stored":
-        with scope("propagate"):
-            return lean_multislice(field, slabs, step=step, transmit=transmit, reversible=backward == "reversible")
-
-    def behind(wave: Array, slab: tuple[Array, ...]) -> Array:
+    if windows is not None:
         with scope("transmit"):
-            return wave * transmit(*slab)
-
-    @jax.checkpoint
-    def body(wave: Array, slab: tuple[Array, ...]) -> tuple[Array, None]:
-        return convolve(behind(wave, slab), step), None
-
-    if several:
+            slabs, transmit = (jax.vmap(transmit)(*slabs),), _itself
+    if slabs[0].shape[0] > 1:
         with scope("propagate"):
-            field, _ = jax.lax.scan(body, field, tuple(part[:-1] for part in slabs))
-    return behind(field, tuple(part[-1] for part in slabs))
+            return chain_of_slabs(field, slabs, step=step, transmit=transmit, windows=windows, backward=backward)
+    with scope("transmit"):
+        return field * (transmit(*(part[0] for part in slabs)) if windows is None else windows.cut(slabs[0], 0))
+
+
+def _itself(slab: Complex[Array, "Y X"]) -> Complex[Array, "Y X"]:
+    return slab
