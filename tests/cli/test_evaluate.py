@@ -144,6 +144,27 @@ def test_defaults_suit_the_technique():
     assert stage["free"] == ["object"]
 
 
+def test_dim_frames_of_a_volume_are_counted_as_they_are():
+    beam, raster, scan = GaussianProbe(16), Raster(8.0), {"pixel": 2e-9, "energy": 1e3}
+    bright, dim, thin = (
+        plan_ptychography((16, 16), **scan, probe=beam, raster=raster, views=views, photons=each * 256)
+        for views, each in ((4, 200.0), (4, 50.0), (1, 50.0))
+    )
+    assert [filled({}, one)["likelihood"]["kind"] for one in (bright, dim, thin)] == [
+        "amplitude",
+        "poisson",
+        "amplitude",
+    ]
+    assert filled({}, dim)["likelihood"]["dark_counts"] == 0.01
+    assert filled({"likelihood": {"kind": "amplitude"}}, dim)["likelihood"] == {"kind": "amplitude"}
+    assert filled({}, plan_tomography((8, 8), pixel=1e-6, energy=2e4, views=4))["likelihood"] == {"kind": "poisson"}
+    counted = dataclasses.replace(dim, photons=None, frames=ArrayFrames(np.full(dim.frames.shape, 99.0, np.float32)))
+    assert filled({}, counted)["likelihood"]["kind"] == "poisson"
+    assert filled({}, dataclasses.replace(counted, frames=ArrayFrames(np.full(dim.frames.shape, 101.0, np.float32))))[
+        "likelihood"
+    ] == {"kind": "amplitude"}
+
+
 def test_a_penalty_is_taken_where_the_data_can_tell_its_weight():
     beam, raster = GaussianProbe(16), Raster(8.0)
     thick = plan_ptychography((16, 16), pixel=2e-9, energy=1e3, probe=beam, raster=raster, views=4)

@@ -8,6 +8,9 @@ import numpy as np
 
 from adorym.data import Dataset, held_out_frames
 
+_DIM = 100.0
+"""Counts of a pixel, on average, below which frames are dim."""
+
 
 def is_volume(dataset: Dataset) -> bool:
     """Whether the object is a volume: several angles, or a technique that is about volumes."""
@@ -20,8 +23,7 @@ def filled(tables: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
     """The job's tables with the sections that depend on the data."""
     tables = dict(tables)
     tables["experiment"] = {"kind": dataset.technique, **tables.get("experiment", {})}
-    scanned = tables["experiment"]["kind"] in ("ptychography", "cdi")
-    tables["likelihood"] = {"kind": "amplitude" if scanned else "poisson", **tables.get("likelihood", {})}
+    tables["likelihood"] = _likelihood(dataset, tables["experiment"]["kind"], tables.get("likelihood", {}))
     constraints = default_constraints(dataset, tables["experiment"])
     if constraints:
         tables.setdefault("constraints", constraints)
@@ -31,6 +33,29 @@ def filled(tables: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
     if left_open and held_out_frames(dataset) is not None:
         tables.setdefault("regularizers", [{"kind": "total variation", "where": "object", "weight": "auto"}])
     return tables
+
+
+def _likelihood(dataset: Dataset, technique: str, told: dict[str, Any]) -> dict[str, Any]:
+    """The noise of counts; of scattered light that of their roots, which errs less where the model does.
+
+    Roots of a photon now and then are not what they should be on average, though: the root of an intensity far below
+    1 would come out as the intensity itself. Where frames are so dim that most of what they say is said like that, and
+    views are many enough for a volume, it is the noise of counts again, with next to nothing added to them.
+    """
+    if "kind" in told or technique not in ("ptychography", "cdi"):
+        return {"kind": "poisson", **told}
+    if told or not is_volume(dataset) or _mean_counts(dataset) >= _DIM:
+        return {"kind": "amplitude", **told}
+    return {"kind": "poisson", "dark_counts": 0.01}
+
+
+def _mean_counts(dataset: Dataset) -> float:
+    """Counts of a measured pixel, on average over frames; by a few of them where nobody told."""
+    if dataset.photons is not None and dataset.regime == "far field":
+        return dataset.photons / np.count_nonzero(dataset.mask)
+    views = np.unique(np.linspace(0, dataset.frames.shape[0] - 1, 4).astype(int))
+    frames = np.unique(np.linspace(0, dataset.frames.shape[1] - 1, 16).astype(int))
+    return float(np.mean([np.mean(dataset.read(int(view), frames)[:, dataset.mask]) for view in views]))
 
 
 def default_stages(dataset: Dataset, experiment: dict[str, Any]) -> list[dict[str, Any]]:

@@ -111,7 +111,11 @@ def registries() -> Registries:
         ),
         "likelihood": Section(
             kinds=LIKELIHOODS,
-            about="The noise. Left out, it is poisson, and amplitude for ptychography and CDI.",
+            about=(
+                "The noise. Left out, it is poisson, and amplitude for ptychography and CDI. Of a volume scanned with "
+                "so few photons that a pixel counts less than 100 on average it is poisson with dark_counts = 0.01: "
+                "the root of a photon now and then is biased."
+            ),
         ),
         "regularizers": Section(
             kinds=REGULARIZERS,
