@@ -71,7 +71,7 @@ def batch_sizes(dataset: Dataset, solver: AbstractSolver) -> tuple[int, int]:
         wanted = min(max(all_views // 16, 8), 32) if solver.sweeps else 2
         return views or min(all_views, -(-wanted // devices) * devices), frames or all_frames
     share = all_frames if all_views > 1 else max(8, all_frames // (4 if solver.sweeps else 12))
-    wanted = min(all_frames, 128, share)
+    wanted = -(-all_frames // -(-all_frames // min(all_frames, 128, share)))  # batches alike: none is filled up
     return views or 1, frames or min(all_frames, -(-wanted // devices) * devices)
 
 
