@@ -165,6 +165,23 @@ def test_dim_frames_of_a_volume_are_counted_as_they_are():
     ] == {"kind": "amplitude"}
 
 
+def test_what_is_rejected_says_nothing_about_the_counts():
+    plan = plan_ptychography(
+        (16, 16), pixel=2e-9, energy=1e3, probe=GaussianProbe(16), raster=Raster(8.0), views=4, photons=1.0
+    )
+    frames, weights = np.full(plan.frames.shape, 101.0, np.float32), np.ones(plan.weights.shape)
+    frames[0], frames[1, 0] = np.nan, 1e6
+    weights[0], weights[1, 0] = 0, 0
+    spoilt = dataclasses.replace(plan, photons=None, frames=ArrayFrames(frames), weights=weights)
+    assert filled({}, spoilt)["likelihood"] == {"kind": "amplitude"}
+    holograms = plan_holography((8, 8), pixel=2e-9, energy=1e3, distances=(1e-7,), views=4)
+    lit = np.full(holograms.frames.shape, 7.0, np.float32)
+    lit[:2] = np.nan
+    rejected = np.array([[0.0], [0.0], [1.0], [1.0]])
+    few = dataclasses.replace(holograms, photons=None, frames=ArrayFrames(lit), weights=rejected)
+    assert guessed_photons(few) == 7.0
+
+
 def test_a_penalty_is_taken_where_the_data_can_tell_its_weight():
     beam, raster = GaussianProbe(16), Raster(8.0)
     thick = plan_ptychography((16, 16), pixel=2e-9, energy=1e3, probe=beam, raster=raster, views=4)

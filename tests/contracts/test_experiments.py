@@ -106,6 +106,17 @@ def test_frames_carried_a_few_at_a_time_are_those_carried_together(name: str, mo
         np.testing.assert_allclose(other, found[0], rtol=1e-9, atol=1e-12 * np.abs(found[0]).max())
 
 
+def test_frames_for_which_there_is_no_room_at_once_go_in_few_groups_that_are_filled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model, _ = prepared("multislice ptycho-tomography")
+    slabs, one = model.object.slabs(model.geometry.view(jnp.asarray(0))), 16 * math.prod(model.grid.shape)
+    monkeypatch.setattr(_experiment, "_CACHE", 12 * one)
+    assert [model._together(slabs, count) for count in (1, 12, 13, 24, 27)] == [1, 12, 7, 12, 9]
+    few = dataclasses.replace(model, together=5)
+    assert [few._together(slabs, count) for count in (4, 5, 6, 11)] == [4, 5, 3, 4]
+
+
 @pytest.mark.parametrize("backward", ["stored", "segments", "reversible"])
 @pytest.mark.parametrize("together", [1, 2])
 def test_waves_that_are_computed_again_are_those_that_were_kept(backward: str, together: int) -> None:

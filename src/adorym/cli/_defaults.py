@@ -53,9 +53,19 @@ def _mean_counts(dataset: Dataset) -> float:
     """Counts of a measured pixel, on average over frames; by a few of them where nobody told."""
     if dataset.photons is not None and dataset.regime == "far field":
         return dataset.photons / np.count_nonzero(dataset.mask)
-    views = np.unique(np.linspace(0, dataset.frames.shape[0] - 1, 4).astype(int))
-    frames = np.unique(np.linspace(0, dataset.frames.shape[1] - 1, 16).astype(int))
-    return float(np.mean([np.mean(dataset.read(int(view), frames)[:, dataset.mask]) for view in views]))
+    return float(np.mean(_glimpse(dataset, views=4, frames=16), dtype=np.float64))
+
+
+def _glimpse(dataset: Dataset, *, views: int, frames: int) -> np.ndarray:
+    """Measured pixels `(frame, pixel)` of some views, and of some frames of each; of none that are rejected."""
+    chosen = _spread(np.flatnonzero(dataset.weights.any(axis=1)), views)
+    each = (dataset.read(int(view), _spread(np.flatnonzero(dataset.weights[view]), frames)) for view in chosen)
+    return np.concatenate([images[:, dataset.mask] for images in each])
+
+
+def _spread(indices: np.ndarray, count: int) -> np.ndarray:
+    """So many of the indices at most, from the first to the last."""
+    return indices[np.unique(np.linspace(0, len(indices) - 1, count).astype(int))]
 
 
 def default_stages(dataset: Dataset, experiment: dict[str, Any]) -> list[dict[str, Any]]:
@@ -91,7 +101,5 @@ def guessed_photons(dataset: Dataset) -> float | None:
     lit = dataset.probe is not None or dataset.flat is not None or dataset.positions is not None
     if dataset.photons is not None or lit:
         return None
-    views = np.unique(np.linspace(0, dataset.frames.shape[0] - 1, 8).astype(int))
-    frames = np.concatenate([dataset.frames.read(int(view), np.arange(dataset.frames.shape[1])) for view in views])
-    pixels = frames[:, dataset.mask]
+    pixels = _glimpse(dataset, views=8, frames=dataset.frames.shape[1])
     return float(np.mean(pixels, dtype=np.float64) if dataset.regime == "far field" else np.median(pixels))

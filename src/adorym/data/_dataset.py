@@ -138,7 +138,7 @@ def held_out_frames(dataset: Dataset, every: int | Literal["auto"] = "auto") -> 
 
     Example:
         >>> from adorym.data import ArrayFrames
-    >>> frames = ArrayFrames(np.ones((60, 1, 2, 2)))
+        >>> frames = ArrayFrames(np.ones((60, 1, 2, 2)))
         >>> dataset = Dataset(frames=frames, technique="tomography", regime="in focus", pixel=1e-6, energy=2e4,
         ...     angles=np.arange(60.0), distances=np.zeros(0), mask=np.ones((2, 2), bool), weights=np.ones((60, 1)))
         >>> int(held_out_frames(dataset).sum())

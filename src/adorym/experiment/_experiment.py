@@ -35,8 +35,11 @@ from adorym.waves import Grid, Wave
 _CACHE = 768 << 10
 """Bytes of waves that stay in a processor's own cache, or nearly."""
 
-_FILLED = 0.05
-"""Part of the frames that may be computed for nothing, so that all go through the slabs in groups of one size."""
+_BEGUN = 1 << 10
+"""Pixels of waves that take a processor as long as beginning with another group of frames, by measurement."""
+
+_BEGUN_ELSEWHERE = 1 << 21
+"""The same of an accelerator, where all that is small takes as long as calling a kernel."""
 
 _FRINGE = 4
 """Pixels on each side of the slabs for what light does beyond its steepest ray. With them frames of noise in every
@@ -143,15 +146,16 @@ class Experiment(eqx.Module):
         """How many frames to carry through the slabs at a time.
 
         On a processor with caches as many as stay in them, slab after slab; all together would go through memory at
-        each slab, which takes longer.
+        each slab, which takes longer. Groups are of one size, so that one chain is compiled: of those sizes the one
+        that takes least for frames, those that fill up the last group among them, and for beginnings.
         """
         if not self.geometry.scanned:
             return count
-        most = min(self.together or count, count)
+        most, begun = min(self.together or count, count), _BEGUN_ELSEWHERE
+        wave = jax.eval_shape(self._one_wave, slabs)
         if jax.default_backend() == "cpu":
-            wave = jax.eval_shape(self._one_wave, slabs)
-            most = max(1, min(most, _CACHE // (wave.size * wave.dtype.itemsize)))
-        return next(some for some in range(most, 0, -1) if -count % some <= _FILLED * count)
+            most, begun = max(1, min(most, _CACHE // (wave.size * wave.dtype.itemsize))), _BEGUN
+        return min(range(most, 0, -1), key=lambda some: -(-count // some) * (some * wave.size + begun))
 
     def _one_wave(self, slabs: Slabs) -> Complex[Array, "1 mode y x"]:
         """Of one frame, in the middle of the first slab, with the probe where its own array has it."""
