@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 
-from adorym.propagation import transmission
+from adorym.propagation import phasor, transmission
 
 
 def exact(log_amplitude: np.ndarray, phase: np.ndarray) -> np.ndarray:
@@ -66,3 +66,17 @@ def test_many_at_once() -> None:
     phase = jnp.linspace(-3.0, 3.0, 12).reshape(3, 4)
     together = jax.vmap(transmission, in_axes=(None, 0))(jnp.zeros(4), phase)
     np.testing.assert_allclose(together, np.exp(1j * np.asarray(phase)), atol=1e-14)
+
+
+@pytest.mark.single_precision
+def test_a_phasor_is_the_transmission_of_what_absorbs_nothing() -> None:
+    phase = jnp.asarray(np.random.default_rng(3).uniform(-30, 30, 1000), jnp.float32)
+    np.testing.assert_array_equal(phasor(phase), transmission(jnp.zeros_like(phase), phase))
+
+
+def test_derivatives_of_a_phasor() -> None:
+    def parts(phase: jax.Array) -> jax.Array:
+        value = phasor(jnp.asarray(phase))
+        return jnp.sum(value.real + jnp.square(value.imag))
+
+    check_grads(parts, (jnp.linspace(-4, 4, 7),), 2, modes=("fwd", "rev"), atol=1e-6, rtol=1e-6, eps=1e-5)

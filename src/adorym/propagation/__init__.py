@@ -15,5 +15,6 @@ from adorym.propagation._sampling import padded_size as padded_size
 from adorym.propagation._sampling import spread as spread
 from adorym.propagation._transfer import phase_per_length as phase_per_length
 from adorym.propagation._transfer import transfer_function as transfer_function
+from adorym.propagation._transmission import phasor as phasor
 from adorym.propagation._transmission import transmission as transmission
 from adorym.propagation._windows import Windows as Windows

@@ -12,6 +12,7 @@ from jaxtyping import Array, Complex
 from adorym._core import SamplingError
 from adorym._core.fourier import convolve, fft2, ifft2
 from adorym.propagation._transfer import Model, transfer_function
+from adorym.propagation._transmission import phasor
 from adorym.waves import Wave
 
 
@@ -115,11 +116,13 @@ def shifted(spectrum: Complex[Array, "*batch y x"], pixels: Array) -> Complex[Ar
         >>> bool(jnp.allclose(shifted(fft2(field), jnp.array([1.0, 0.0]))[2, 1], 1.0))
         True
     """
-    extra = (None,) * (spectrum.ndim - 2)
-    ramps = []
-    for axis in range(2):
-        n = spectrum.shape[axis - 2]
-        phase = pixels[..., axis, None] * jnp.asarray(-2 * math.pi * np.fft.fftfreq(n), pixels.dtype)
-        ramps.append(jax.lax.complex(jnp.cos(phase), jnp.sin(phase)).astype(spectrum.dtype))
-    y, x = ramps[0][(..., *extra, slice(None), None)], ramps[1][(..., *extra, None, slice(None))]
+    extra, (ny, nx) = (None,) * (spectrum.ndim - 2), spectrum.shape[-2:]
+    rates = np.zeros((2, max(ny, nx)))
+    for rate, n in zip(rates, (ny, nx), strict=True):
+        rate[:n] = -2 * math.pi * np.fft.fftfreq(n)
+    phases = jnp.moveaxis(pixels[..., None] * jnp.asarray(rates, pixels.dtype), -2, 0)
+    # a loop, out of which a compiler does not fuse what it would then compute again for every pixel
+    y, x = jax.lax.map(phasor, phases)
+    y = y[..., :ny].astype(spectrum.dtype)[(..., *extra, slice(None), None)]
+    x = x[..., :nx].astype(spectrum.dtype)[(..., *extra, None, slice(None))]
     return ifft2(spectrum * (y * x))

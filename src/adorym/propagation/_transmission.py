@@ -33,7 +33,7 @@ def transmission(log_amplitude: Float[Array, "*shape"], phase: Float[Array, "*sh
         -1.0
     """
     amplitude = jnp.exp(log_amplitude)
-    cosine, sine = _cosine_sine(phase) if phase.dtype == jnp.float32 else (jnp.cos(phase), jnp.sin(phase))
+    cosine, sine = _cosine_sine(phase)
     return jax.lax.complex(amplitude * cosine, amplitude * sine)
 
 
@@ -44,8 +44,27 @@ def _(primals: tuple[Any, Any], tangents: tuple[Any, Any]) -> tuple[Array, Array
     return value, value * jax.lax.complex(*tangents)
 
 
+@jax.custom_jvp
+def phasor(phase: Float[Array, "*shape"]) -> Complex[Array, "*shape"]:
+    """exp(i phase), as right as `transmission`.
+
+    Example:
+        >>> complex(phasor(jnp.array(jnp.pi))).real
+        -1.0
+    """
+    return jax.lax.complex(*_cosine_sine(phase))
+
+
+@phasor.defjvp
+def _(primals: tuple[Any], tangents: tuple[Any]) -> tuple[Array, Array]:
+    value = phasor(*primals)
+    return value, value * jax.lax.complex(jnp.zeros_like(tangents[0]), tangents[0])
+
+
 def _cosine_sine(phase: Float[Array, "*shape"]) -> tuple[Array, Array]:
-    """Both of a phase in 32 bits."""
+    """Both of a phase; in 64 bits they are the library's."""
+    if phase.dtype != jnp.float32:
+        return jnp.cos(phase), jnp.sin(phase)
     quarters = jnp.round(phase * np.float32(2 / np.pi))
     rest = phase
     for part in _QUARTER:

@@ -151,13 +151,12 @@ class _Size(NamedTuple):
             return own, free, eqx.filter(own, penalized), state, stage.solver.rewritten(state)
 
         own, free, *parts = eqx.filter_eval_shape(shapes, task.model)
-        sweeps = stage.solver.sweeps
-        penalized, state, rewritten = map(dealt_bytes if sweeps else nbytes, parts)
-        models = model_bytes(own, free, sweeps=sweeps) + (nbytes(task.model) if leg.factor > 1 else 0)
+        penalized, state, rewritten = map(dealt_bytes, parts)
+        models = model_bytes(own, free) + (nbytes(task.model) if leg.factor > 1 else 0)
         frame = 4 * math.prod(task.dataset.frames.shape[2:]) // leg.factor**2
-        chain = ChainSize.of(own)
-        each = dealt_bytes(free) if sweeps else nbytes(free)
-        return cls(leg, chain, nbytes(free), each, penalized, models, state, rewritten, sweeps, frame, 2 * chain.frame)
+        chain, sweeps = ChainSize.of(own), stage.solver.sweeps
+        sizes = dealt_bytes(free), penalized, models, state, rewritten
+        return cls(leg, chain, nbytes(free), *sizes, sweeps, frame, 2 * chain.frame)
 
     def kernel(self, cut: Cut) -> int:
         """The largest of the kernels on one device, beside its arguments."""
@@ -341,11 +340,11 @@ def _compiled(task: Task, size: _Size) -> int:
         return 1 << 60
 
 
-def model_bytes(model: PyTree, free: PyTree, *, sweeps: bool) -> int:
-    """Of a model on each device: whole for a pass, and what is free dealt out as well where a solver sweeps.
+def model_bytes(model: PyTree, free: PyTree) -> int:
+    """Of a model on each device: whole for a pass, and what is free dealt out as well.
 
     Example:
-        >>> model_bytes(jax.ShapeDtypeStruct((4,), "float32"), (), sweeps=True)
+        >>> model_bytes(jax.ShapeDtypeStruct((4,), "float32"), ())
         16
     """
-    return nbytes(model) + (dealt_bytes(free) if sweeps and jax.local_device_count() > 1 else 0)
+    return nbytes(model) + (dealt_bytes(free) if jax.local_device_count() > 1 else 0)

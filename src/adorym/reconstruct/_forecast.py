@@ -22,7 +22,7 @@ from adorym.problem import Problem
 from adorym.reconstruct._cut import SEARCH, model_bytes
 from adorym.reconstruct._levels import Leg, Level
 from adorym.reconstruct._loop import Task, placed
-from adorym.sharding import dealt_bytes, nbytes, replicate
+from adorym.sharding import dealt, dealt_bytes, replicate
 from adorym.solvers import AbstractSolver, Moment, Relaxation, Work, summed
 
 _USUAL = 60
@@ -187,7 +187,7 @@ def forecast(task: Task, *, room: float = math.inf, tell: Callable[[str], None] 
         stage, feed = task.stages[leg.stage], task.feed(leg.stage, leg.factor)
         problem = dataclasses.replace(task.problem, free=stage.free)
         model = Level.begun(index, 0, factor=leg.factor, base=task.model).model
-        model = placed(stage.solver, problem, model)
+        model = placed(problem, model)
         name = f"part {index + 1} of {len(legs)}: " if len(legs) > 1 else ""
         tell(f"{name}compiling")
         kernels, leaves = (
@@ -195,18 +195,17 @@ def forecast(task: Task, *, room: float = math.inf, tell: Callable[[str], None] 
             len(jax.tree.leaves(problem.split(model)[0])),
         )
         state = eqx.filter_eval_shape(stage.solver.blank, problem, model)
-        free, sweeps = problem.split(model)[0], stage.solver.sweeps
-        each = dealt_bytes if sweeps else nbytes
+        free = problem.split(model)[0]
         one = LegForecast(
             leg=leg,
             usual=min(leg.steps, _USUAL) if isinstance(stage.epochs, str) else leg.steps,
             batches=feed.batches(),
             shape=(feed.views_per_batch, feed.frames_per_batch),
             leaves=leaves,
-            state=each(state),
-            rewritten=each(stage.solver.rewritten(state)),
-            model=model_bytes(model, free, sweeps=sweeps),
-            search=SEARCH * each(free) if sweeps else 0,
+            state=dealt_bytes(state),
+            rewritten=dealt_bytes(stage.solver.rewritten(state)),
+            model=model_bytes(model, free),
+            search=SEARCH * dealt_bytes(free) if stage.solver.sweeps else 0,
             kernels=kernels,
             cached=feed.cached_bytes,
             rates=None,
@@ -264,7 +263,7 @@ def _median(run: Callable[[], PyTree]) -> float:
 def _steps(problem: Problem, model: PyTree, feed: Feed, *, solver: AbstractSolver) -> list[float]:
     """Seconds of a few steps, the first together with what comes before it."""
     times, begun = [], time.perf_counter()
-    state = solver.placed(solver.init(problem, model, feed, seed=0))
+    state = dealt(solver.init(problem, model, feed, seed=0))
     for step in range(_STEPS):
         model, state, _ = solver.step(problem, model, state, feed=feed, moment=Moment(step, _STEPS, 0))
         jax.block_until_ready((model, state))

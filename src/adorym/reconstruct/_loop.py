@@ -19,7 +19,7 @@ from adorym.experiment import Experiment
 from adorym.problem import Fit, Problem
 from adorym.reconstruct._levels import LEAST_VIEWS, Leg, Level
 from adorym.reconstruct._stages import Stage, check_levels, with_batches, with_end, with_scales
-from adorym.sharding import on_host, replicate
+from adorym.sharding import dealt, on_host, replicate
 from adorym.solvers import AbstractSolver, Info, Moment
 
 
@@ -129,7 +129,7 @@ class Task:
         """Compile what the first stage needs side by side, which is sooner done than one after the other."""
         problem = dataclasses.replace(self.problem, free=self.stages[0].free)
         solver = self.stages[0].solver
-        others = solver.kernels(problem, placed(solver, problem, self.model))
+        others = solver.kernels(problem, placed(problem, self.model))
         problem.with_weight(0.0).compile_ahead(self.model, self.feed(0).blank(), others=others)
 
 
@@ -252,13 +252,13 @@ def iterate(task: Task, start: Snapshot | None = None) -> Iterator[Progress]:
         problem = problem if solver.sweeps else problem.with_weight(0.0)
         feed = task.feed(stage_index, factor)
         if begun is not None and start is not None:
-            level, done = begun.moved(placed(solver, problem, begun.model)), start.step
-            state = solver.placed(_restored(solver.blank(problem, level.model), "state", start.arrays))
+            level, done = begun.moved(placed(problem, begun.model)), start.step
+            state = dealt(_restored(solver.blank(problem, level.model), "state", start.arrays))
             begun = None
         else:
             level = Level.begun(index, done, factor=factor, base=model)
-            level = level.moved(placed(solver, problem, level.model))
-            state = solver.placed(solver.init(problem, level.model, feed, seed=task.seed))
+            level = level.moved(placed(problem, level.model))
+            state = dealt(solver.init(problem, level.model, feed, seed=task.seed))
         later = sum(leg.steps for leg in legs[index + 1 :])
         for step in range(done - level.first, steps):
             if solver.finished(state):
@@ -274,15 +274,15 @@ def iterate(task: Task, start: Snapshot | None = None) -> Iterator[Progress]:
         model, before = level.whole(problem), (solver, state)
 
 
-def placed(solver: AbstractSolver, problem: Problem, model: Experiment) -> Experiment:
-    """The model with what is free where a solver has it.
+def placed(problem: Problem, model: Experiment) -> Experiment:
+    """The model where solvers have it: what is free is dealt out over the devices, the rest whole on each.
 
     Example:
         >>> callable(placed)
         True
     """
     params, frozen = problem.split(model)
-    return eqx.combine(solver.placed(params), replicate(frozen))
+    return eqx.combine(dealt(params), replicate(frozen))
 
 
 def fit(problem: Problem, model: Experiment, feed: Feed, *, held_out: bool = False) -> Fit:

@@ -23,7 +23,7 @@ from adorym._core import Batch, JobError
 from adorym._core.words import span
 from adorym.data import Feed
 from adorym.problem import Problem
-from adorym.sharding import replicate
+from adorym.sharding import dealt, replicate
 from adorym.solvers._passes import ensure_finite
 from adorym.solvers._solver import AbstractSolver, Info, Moment, Work
 from adorym.solvers._vectors import axpy, dot, only
@@ -158,16 +158,16 @@ def _stride(
         moves, transform = _transform(memory).update(scaled, state.transform)
     units = zip(state.units, jax.tree.leaves(moves), strict=True)
     steps = structure.unflatten([-rate * unit * move for unit, move in units])
-    moved = eqx.combine(problem.project(optax.apply_updates(params, steps)), frozen)
-    return _Stride(moved, FirstOrderState(state.units, transform), value, finite)
+    params, transform = dealt((problem.project(optax.apply_updates(params, steps)), transform))
+    return _Stride(eqx.combine(params, frozen), FirstOrderState(state.units, transform), value, finite)
 
 
 def _with_penalties(
     problem: Problem, split: tuple[PyTree, PyTree], batch: Batch, *, share: Any
 ) -> tuple[Array, PyTree]:
     """The objective and its gradient, of which a batch has the penalties' part that it has of the data."""
-    found = replicate(problem.value_and_gradient(*split, batch))
-    return axpy(share, replicate(problem.penalty_and_gradient(*split)), found) if problem.regularizers else found
+    found = problem.value_and_gradient(*split, batch)
+    return axpy(share, problem.penalty_and_gradient(*split), found) if problem.regularizers else found
 
 
 def _transform(memory: float) -> optax.GradientTransformation:

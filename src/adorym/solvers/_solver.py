@@ -11,7 +11,6 @@ from jaxtyping import PyTree
 
 from adorym.data import Feed
 from adorym.problem import Call, Problem
-from adorym.sharding import dealt, replicate
 
 
 class Moment(NamedTuple):
@@ -123,13 +122,6 @@ class AbstractSolver(eqx.Module):
     def rewritten(self, state: PyTree) -> PyTree:
         """What of a state a step writes anew, beside the state before it; the rest is handed on."""
         return state
-
-    def placed(self, tree: PyTree) -> PyTree:
-        """What is refined, or the state, where it lies on the devices of a machine.
-
-        Dealt out; whole on each of them where every batch is a step, and they need a whole model each time.
-        """
-        return dealt(tree) if self.sweeps else replicate(tree)
 
     def kernels(self, problem: Problem, model: PyTree) -> list[Call]:
         """Kernels of its own that take long to compile, with what they will be called with."""

@@ -6,14 +6,13 @@ import abc
 from typing import ClassVar
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
 from adorym._core import SamplingError
 from adorym._core.fourier import centre_frequencies, convolve, crop_frequencies, fft2
-from adorym.propagation import phase_per_length, transfer_function
+from adorym.propagation import phase_per_length, phasor, transfer_function
 from adorym.waves import Wave
 
 
@@ -109,7 +108,7 @@ class NearField(AbstractTransport):
         rate = phase_per_length(wave.grid)
         rate = jnp.asarray(np.where(np.isfinite(rate), rate, 0), self.distance_offset.dtype)
         phase = rate * self.distance_offset[:, None, None]
-        kernel = jnp.asarray(nominal, wave.field.dtype) * jax.lax.complex(jnp.cos(phase), jnp.sin(phase))
+        kernel = jnp.asarray(nominal, wave.field.dtype) * phasor(phase)
         chosen = kernel if len(self.distances) == 1 else kernel[frames]
         return wave.with_field(crop(convolve(wave.field, chosen[:, None]), self.frame))
 
