@@ -246,6 +246,17 @@ def test_time_to_quality():
     assert judged(DEFAULT, rows=ORACLE)["time to quality"].met is None
 
 
+def test_seconds_are_compared_on_machines_alike_only():
+    elsewhere = [{**one, "machine": {**MACHINE, "processor": "b"}} for one in [*ADAM, *ORACLE]]
+    found = judged(DEFAULT, rows=elsewhere)
+    assert found["time to quality"].met is None
+    assert found["time to quality"].told == "Adam has not been swept on a machine like the default's"
+    assert found["no tuning"].value == pytest.approx(1.1)  # errors are
+    assert judged({**DEFAULT, "error": 0.34}, rows=elsewhere, noise_free=True)["no tuning"].met is None
+    both = judged(DEFAULT, rows=[*ADAM, *ORACLE, *elsewhere])
+    assert both["time to quality"].value == pytest.approx(90 / 400)
+
+
 def test_below_the_stall():
     assert judged({**DEFAULT, "error": 0.11}, below=0.12)["below the stall"].met is True
     found = judged(DEFAULT, below=0.12)

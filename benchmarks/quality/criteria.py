@@ -9,6 +9,7 @@ Rows = list[dict[str, Any]]
 
 WITHIN = 1.15
 PART = 1 / 3
+_ALIKE = "on a machine like the default's"
 _AS_GOOD = 1.01
 """Adam has reached its mark once it is this near: the flat end of its curve is not held against it."""
 
@@ -67,6 +68,14 @@ def adams_mark(rows: Rows) -> tuple[float, float] | None:
     return mark, min(time for time in times if time is not None)
 
 
+def alike(rows: Rows, result: dict[str, Any] | None) -> Rows:
+    """The runs on a machine like that of the default's result: only their seconds can be compared with its."""
+    if result is None:
+        return rows
+    names = ("processor", "cores")
+    return [row for row in rows if all(row["machine"][name] == result["machine"][name] for name in names)]
+
+
 def first_at(curve: list[tuple[float, float]], error: float) -> float | None:
     """Seconds until a curve is at an error or below it."""
     return next((seconds for seconds, found in curve if found <= error), None)
@@ -93,18 +102,21 @@ def _no_tuning(rows: Rows, result: dict[str, Any] | None, *, noise_free: bool) -
     best = oracle([row for row in rows if row["sweep"] == "oracle"])
     if best is None:
         return Verdict(name, None, WITHIN, told="the oracle has not been swept")
-    best = oracle(rows, within=result["seconds"] if noise_free else None)
+    if noise_free and not alike(rows, result):
+        return Verdict(name, None, WITHIN, told=f"nothing has been swept {_ALIKE}")
+    best = oracle(alike(rows, result), within=result["seconds"]) if noise_free else oracle(rows)
     if best is None:
         return Verdict(name, 0.0, WITHIN, told="no other setting got anywhere in that time")
     return Verdict(name, result["error"] / best[0], WITHIN, best[0], told=in_words(best[1]))
 
 
 def _time(rows: Rows, result: dict[str, Any] | None) -> Verdict:
-    name, mark = "time to quality", adams_mark(rows)
+    name, mark = "time to quality", adams_mark(alike(rows, result))
     if result is None or not result["curve"]:
         return Verdict(name, None, PART, told="the default has not been run")
     if mark is None:
-        return Verdict(name, None, PART, told="Adam has not been swept")
+        told = f"Adam has not been swept{f' {_ALIKE}' if adams_mark(rows) else ''}"
+        return Verdict(name, None, PART, told=told)
     reached = first_at(result["curve"], mark[0])
     if reached is None:
         return Verdict(name, float("inf"), PART, mark[1], told=f"never at Adam's {mark[0]:.3g}")

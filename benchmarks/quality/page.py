@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 from benchmarks.quality.cases import Case
-from benchmarks.quality.criteria import Verdict, adams_mark, verdicts
+from benchmarks.quality.criteria import Verdict, adams_mark, alike, verdicts
 from benchmarks.quality.runs import busy
 from benchmarks.quality.sweeps import SWEEPS, complete
 from benchmarks.quality.tables import Site, load_results, load_table, result_of
@@ -23,7 +23,7 @@ weights of total variation, each run stopped at its best moment. `make quality-q
 - **No tuning**: the default's error is at most 1.15 times the best of the table; without noise, of the best that any
   run reached in the time that the default took.
 - **Time to quality**: the default is at Adam's mark, the lowest error of Adam's sweep, in at most a third of the time
-  after which the first of Adam's runs was within 1 % of it.
+  after which the first of Adam's runs was within 1 % of it. Only runs on machines alike are compared.
 - **Below the stall**: the 256 nm cone on 64 voxels without noise, on which first-order steps stall, has a δ error under
   0.12.
 
@@ -128,8 +128,9 @@ def _times(shown: list[Shown]) -> str:
     for one in shown:
         verdict = one.verdicts.get("time to quality")
         if verdict is not None:
-            mark, seconds = adams_mark(one.rows) or (None, None)
-            crowded = any(busy(row["machine"]) for row in one.rows if seconds in [at for at, _ in row["curve"]])
+            rows = alike(one.rows, one.result)
+            mark, seconds = adams_mark(rows) or (None, None)
+            crowded = any(busy(row["machine"]) for row in rows if seconds in [at for at, _ in row["curve"]])
             adams = "–" if seconds is None else f"{seconds:.0f}{' †' if crowded else ''}"
             cells = [_number(mark), adams, verdict.told, _number(verdict.value)]
             lines.append(f"| `{one.case.name}` | {' | '.join(cells)} | {_MARKS[verdict.met]} |")

@@ -29,6 +29,10 @@ What the rest is, and what was tried:
   took as long as an FFT, and was computed twice. They are polynomials now that compile to vector instructions (5 to 10
   times faster, right to 1e-7), and the derivative of the exponential is the exponential. A chain of 2 x 512² x 32 went
   from 2.2 to 1.5 times JAX's own FFTs, others from 1.4 to 1.2.
+- **Nothing twice.** XLA fuses what is cheap into what uses it: the phase ramps of a probe that is moved by part of a
+  pixel, one for each axis, were computed again for every pixel. They come out of a loop now, into which it does not
+  reach. With first-order steps dealt out over the devices as well, a step on 10 frames of 128² through 2 slices takes
+  6.9 ms in place of 8.9 on two host devices (medians, the versions in turn).
 - **A backward pass by hand** that writes each slab's gradient where it belongs, in place of the scan's: of a full field
   as fast within a tenth. For a scan it is what counts: what frames see of a slab is a window, and autodiff makes its
   gradient a slab of zeros with a window in it, or else all windows of all slabs had to be cut out beforehand. Now they
