@@ -250,7 +250,7 @@ def test_seconds_are_compared_on_machines_alike_only():
     elsewhere = [{**one, "machine": {**MACHINE, "processor": "b"}} for one in [*ADAM, *ORACLE]]
     found = judged(DEFAULT, rows=elsewhere)
     assert found["time to quality"].met is None
-    assert found["time to quality"].told == "Adam has not been swept on a machine like the default's"
+    assert found["time to quality"].told == "Adam was not at its mark on a machine like the default's"
     assert found["no tuning"].value == pytest.approx(1.1)  # errors are
     assert judged({**DEFAULT, "error": 0.34}, rows=elsewhere, noise_free=True)["no tuning"].met is None
     both = judged(DEFAULT, rows=[*ADAM, *ORACLE, *elsewhere])

@@ -58,14 +58,19 @@ def oracle(rows: Rows, *, within: float | None = None) -> tuple[float, dict[str,
     return error, rows[index]["setting"]
 
 
-def adams_mark(rows: Rows) -> tuple[float, float] | None:
-    """The lowest error of Adam's sweep, and the seconds after which the first of its runs was as good."""
-    runs = [row["curve"] for row in rows if row["sweep"] == "adam" and row["curve"]]
+def adams_mark(rows: Rows, result: dict[str, Any] | None = None) -> tuple[float, float | None] | None:
+    """The lowest error of Adam's sweep, and the seconds after which the first of its runs was as good.
+
+    Args:
+        rows: of a table.
+        result: of the default, if only seconds on a machine like its count; `None` where no run there was as good.
+    """
+    runs = [row for row in rows if row["sweep"] == "adam" and row["curve"]]
     if not runs:
         return None
-    mark = min(error for curve in runs for _, error in curve)
-    times = [first_at(curve, _AS_GOOD * mark) for curve in runs]
-    return mark, min(time for time in times if time is not None)
+    mark = min(error for row in runs for _, error in row["curve"])
+    times = [first_at(row["curve"], _AS_GOOD * mark) for row in alike(runs, result)]
+    return mark, min((time for time in times if time is not None), default=None)
 
 
 def alike(rows: Rows, result: dict[str, Any] | None) -> Rows:
@@ -111,12 +116,13 @@ def _no_tuning(rows: Rows, result: dict[str, Any] | None, *, noise_free: bool) -
 
 
 def _time(rows: Rows, result: dict[str, Any] | None) -> Verdict:
-    name, mark = "time to quality", adams_mark(alike(rows, result))
+    name, mark = "time to quality", adams_mark(rows, result)
     if result is None or not result["curve"]:
         return Verdict(name, None, PART, told="the default has not been run")
     if mark is None:
-        told = f"Adam has not been swept{f' {_ALIKE}' if adams_mark(rows) else ''}"
-        return Verdict(name, None, PART, told=told)
+        return Verdict(name, None, PART, told="Adam has not been swept")
+    if mark[1] is None:
+        return Verdict(name, None, PART, told=f"Adam was not at its mark {_ALIKE}")
     reached = first_at(result["curve"], mark[0])
     if reached is None:
         return Verdict(name, float("inf"), PART, mark[1], told=f"never at Adam's {mark[0]:.3g}")

@@ -129,7 +129,7 @@ def _times(shown: list[Shown]) -> str:
         verdict = one.verdicts.get("time to quality")
         if verdict is not None:
             rows = alike(one.rows, one.result)
-            mark, seconds = adams_mark(rows) or (None, None)
+            mark, seconds = adams_mark(one.rows, one.result) or (None, None)
             crowded = any(busy(row["machine"]) for row in rows if seconds in [at for at, _ in row["curve"]])
             adams = "–" if seconds is None else f"{seconds:.0f}{' †' if crowded else ''}"
             cells = [_number(mark), adams, verdict.told, _number(verdict.value)]

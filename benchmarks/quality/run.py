@@ -64,13 +64,12 @@ def swept(bench: Bench, case: Case, purpose: str, setting: Setting, *, pace: dic
 
 
 def again(bench: Bench, case: Case) -> None:
-    """The run of Adam's that set the mark once more, in place of what an earlier machine or program made of it."""
-    table, budget = load_table(bench.site, case), budget_of(case, bench.plan, "adam")
+    """The run of Adam's that set the mark once more, by the same steps, for its seconds on this machine."""
+    table = load_table(bench.site, case)
     rows = [row for row in table["rows"] if row["sweep"] == "adam" and row["best"]]
     if not rows:
         raise SystemExit(f"{case.name}: Adam has not been swept; leave --again out.")
     best = min(rows, key=lambda row: row["best"][1])
-    table["pace"] = pace(case, budget=budget)
     row = swept(bench, case, "adam", best["setting"], pace=table["pace"])
     table["rows"][table["rows"].index(best)] = row
     save_table(bench.site, case, table)
