@@ -172,7 +172,7 @@ def undefined(what: str) -> JobError:
     """
     return JobError(
         f"The {what} where the data and the model are finite: start nearer to the answer, add constraints that keep "
-        "what is free where counts can be predicted, or take another likelihood."
+        "what is free where counts can be predicted, or take another likelihood, or one with dark_counts above 0."
     )
 
 
