@@ -50,10 +50,11 @@ What the rest is, and what was tried:
   the system in place of 130 to 290, a rotation of 256³ 6 to 9 in place of 30. Keeping freed memory instead
   (`MALLOC_MMAP_MAX_`, `MALLOC_TRIM_THRESHOLD_`) changed nothing. These benchmarks, FFT libraries included, run as the
   command does.
-- **Which processor.** MKL is made for Intel's: on a Xeon (2026-11-28) JAX's own FFTs alone take 1.9 to 3.3 times as
-  long as MKL's, so that no chain built of them gets below that, and the four chains take 3.3, 2.6, 4.1 and 5.0 times;
-  set against SciPy's FFTs on the same machine, 0.91, 1.25, 1.68 and 2.69 times. On an AMD EPYC (2026-11-23, before
-  the backward pass by hand) it was 1.32, 1.11, 1.84 and 4.67 times the fastest, MKL among them.
+- **Which processor.** MKL is made for Intel's: on a Xeon (2026-11-28) JAX's own FFTs on one core take 1.9 to 3.3
+  times as long as MKL's on two, and the four chains 3.3, 2.6, 4.1 and 5.0 times; set against SciPy's FFTs on the same
+  machine, 0.91, 1.25, 1.68 and 2.69 times. A single wave stays on one core, where JAX's FFTs alone are 2.7 of those
+  5.0. On an AMD EPYC (2026-11-23, before the backward pass by hand) it was 1.32, 1.11, 1.84 and 4.67 times the
+  fastest, MKL among them.
 - **Another FFT through XLA's foreign-function interface** would bring FFTW's or MKL's kernels and threads. It needs a
   compiled extension for each platform, where this package is pure Python; not done.
 """
