@@ -64,14 +64,13 @@ def swept(bench: Bench, case: Case, purpose: str, setting: Setting, *, pace: dic
 
 
 def again(bench: Bench, case: Case) -> None:
-    """The run of Adam's that set the mark once more, by the same steps, for its seconds on this machine."""
+    """The run of Adam's that set the mark once more, by the same steps, for its seconds on this machine; a row more."""
     table = load_table(bench.site, case)
     rows = [row for row in table["rows"] if row["sweep"] == "adam" and row["best"]]
     if not rows:
         raise SystemExit(f"{case.name}: Adam has not been swept; leave --again out.")
     best = min(rows, key=lambda row: row["best"][1])
-    row = swept(bench, case, "adam", best["setting"], pace=table["pace"])
-    table["rows"][table["rows"].index(best)] = row
+    table["rows"].append(swept(bench, case, "adam", best["setting"], pace=table["pace"]))
     save_table(bench.site, case, table)
 
 
