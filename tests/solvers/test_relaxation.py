@@ -145,10 +145,28 @@ def test_of_many_free_elements_a_gain_is_more_nats(part: float, goes_on: bool, m
     _, nat = held_out(problem, moved, feed)
     monkeypatch.setattr("adorym.solvers._relaxation._FAINT", 0.05)
     gain = nat * 0.05 * 2 * 16**3 / 2 * 4 / 20
-    before = begun._replace(best=after.best + part * gain)
+    before = begun._replace(best=after.best + part * gain, counted=after.best + part * gain)
     _, after, _ = solver.step(problem, run.model, before, feed=feed, moment=moment)
     assert (int(after.way) == 1) == goes_on
     assert after.best < before.best  # kept in any case
+
+
+@pytest.mark.parametrize(("since", "goes_on"), [(0.9, False), (1.1, True)])
+def test_small_gains_add_up(since: float, goes_on: bool) -> None:
+    """What was too little of a gain by itself counts together with what follows it."""
+    run = task(measured(2e5, views=24), TotalVariation())
+    solver = Relaxation(solver=LBFGS(views_per_batch=8, frames_per_batch=1), growing=(), steps=1)
+    problem, feed = dataclasses.replace(run.problem, free=("object",)), run.feed(0)
+    begun = solver.init(problem, run.model, feed, seed=0)
+    begun = begun._replace(way=jnp.full_like(begun.way, 2), best_weight=begun.weight, worse=jnp.ones_like(begun.worse))
+    moment = Moment(step=20, steps=300, seed=0)
+    moved, after, _ = solver.step(problem, run.model, begun, feed=feed, moment=moment)
+    value, nat = held_out(problem, moved, feed)
+    gain = nat + 1e-5 * value
+    before = begun._replace(best=after.best + 0.1 * gain, counted=after.best + since * gain)
+    _, after, _ = solver.step(problem, run.model, before, feed=feed, moment=moment)
+    assert (float(after.weight) == float(begun.weight)) == goes_on
+    assert float(after.counted) == float(after.best) == pytest.approx(value)
 
 
 def test_without_an_open_weight_it_stops_early() -> None:

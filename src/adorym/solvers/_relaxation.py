@@ -46,7 +46,7 @@ from adorym.solvers._solver import AbstractSolver, Info, Moment, Work
 
 _ABOVE = 8.0  # times the noise's own weight
 _AGAIN = 4.0  # times the weight that was best before
-_GAIN, _LOSS = 2.0, 10.0  # nats that are a gain, and that are a loss without doubt
+_GAIN, _LOSS = 1.0, 10.0  # nats that are a gain, and that are a loss without doubt
 _FAINT = 5e-5  # of the nats that noise in every free element costs the held-out frames: too little of a gain
 _LEAST_VIEWS = 12
 _ROUNDING = 1e-5  # of sums over many pixels
@@ -62,6 +62,7 @@ class RelaxationState(NamedTuple):
         taken: steps taken at this weight.
         looks: weights that were done before it.
         best: lowest objective of the held-out frames in nats, and the `best_weight` and `best_params` that had it.
+        counted: what it was when a gain was last seen, from which the next is counted: small ones add up.
         worse: times in a row that the held-out frames were not predicted better.
         way: 0 down, 1 back at the best weight, 2 up.
 
@@ -77,6 +78,7 @@ class RelaxationState(NamedTuple):
     best: Float[Array, ""]
     best_weight: Float[Array, ""]
     best_params: PyTree
+    counted: Float[Array, ""]
     worse: Int[Array, ""]
     way: Int[Array, ""]
 
@@ -151,7 +153,7 @@ class Relaxation(AbstractSolver):
         params, _ = problem.split(model)
         inner = self.solver.blank(problem, model)
         zero, never, none = _number(0.0), _number(math.inf), _number(0)
-        return RelaxationState(inner, zero, none, none, never, zero, params, none, none)
+        return RelaxationState(inner, zero, none, none, never, zero, params, never, none, none)
 
     def kernels(self, problem: Problem, model: PyTree) -> list[Call]:
         """See `AbstractSolver.kernels`."""
@@ -216,9 +218,10 @@ class Relaxation(AbstractSolver):
         params, frozen = problem.split(model)
         value, nat = held_out(problem, model, feed)
         note = f"weight {float(state.weight):.3g}, held out {value:.6g}"
-        change, rounding = value - float(state.best), _ROUNDING * abs(value)
-        worth, lost = change < -_gain(params, feed) * nat - rounding, change > _LOSS * nat**2 + rounding
-        if change < 0:
+        rounding = _ROUNDING * abs(value)
+        worth = value - float(state.counted) < -_gain(params, feed) * nat - rounding
+        lost = value - float(state.best) > _LOSS * nat**2 + rounding
+        if value < float(state.best):
             state = state._replace(best=_number(value), best_weight=state.weight, best_params=params)
         looks, way, keep = int(state.looks), int(state.way), self._keep(feed, state)
         higher = way == _UP and float(state.weight) > float(state.best_weight)  # than any that was a gain
@@ -229,6 +232,8 @@ class Relaxation(AbstractSolver):
             worse, looks, over = 0, len(self._growing(feed)), False
         elif worth:
             looks += 1
+        if worth or over:
+            state = state._replace(counted=state.best)
         ended = moment.step + 1 == moment.steps or (over and ((way == _UP and higher) or not problem.open))
         way = min(way + over, _UP)
         worse = self.patience if ended else (0 if over else worse)
