@@ -70,7 +70,7 @@ class ConjugateGradient(AbstractSolver):
     def work(self, feed: Feed, steps: int, *, leaves: int) -> Work:
         """See `AbstractSolver.work`; every line search begins with a product."""
         batches = feed.batches()
-        return Work(gradients=(steps + 1) * batches, products=(leaves + steps) * batches)
+        return Work((steps + 1) * batches, leaves * feed.sample().batches() + steps * batches)
 
     def blank(self, problem: Problem, model: PyTree) -> ConjugateGradientState:
         """See `AbstractSolver.blank`."""

@@ -76,7 +76,8 @@ class GaussNewton(AbstractSolver):
     def work(self, feed: Feed, steps: int, *, leaves: int) -> Work:
         """See `AbstractSolver.work`; every step with as many iterations as it may have."""
         batches = feed.batches()
-        return Work(steps * batches, (leaves + steps * (self.iterations + 1)) * batches, steps * batches)
+        products = leaves * feed.sample().batches() + steps * (self.iterations + 1) * batches
+        return Work(steps * batches, products, steps * batches)
 
     def blank(self, problem: Problem, model: PyTree) -> GaussNewtonState:
         """See `AbstractSolver.blank`."""

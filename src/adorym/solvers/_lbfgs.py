@@ -120,8 +120,8 @@ class LBFGS(AbstractSolver):
         params, gradient, metric = _ahead(problem, (params, frozen), (state.gradient, state.curvature))
         direction, learnt = _direction(state, gradient, metric)
         length = jnp.ones_like(state.value)
-        if not learnt:
-            length = newton_length(problem, (params, frozen), direction, gradient=gradient, feed=feed)
+        if not learnt:  # a first guess, which the search puts right
+            length = newton_length(problem, (params, frozen), direction, gradient=gradient, feed=feed.sample())
         start = state.value, gradient
         found = search(problem, (params, frozen), direction, start=start, length=length, feed=feed)
         if found is None:  # what is remembered misleads, or nothing is left to gain

@@ -192,11 +192,13 @@ def data_curvature(
 ) -> tuple[Float[Array, ""], ...]:
     """For every free leaf the mean diagonal of JᵀFJ, found with random signs; arguments as of `objective`.
 
+    A scale is all that it is used for, so that a sample of the data is enough.
+
     Example:
         >>> callable(data_curvature)
         True
     """
-    probe, curvature = signs(split[0], seed), []
+    probe, curvature, feed = signs(split[0], seed), [], feed.sample()
     for index, leaf in enumerate(jax.tree.leaves(split[0])):  # one at a time: what couples leaves has either sign
         along = only(probe, index)
         curvature.append(_mean_curvature(along, data_product(problem, split, along, feed=feed), leaf.size))

@@ -116,8 +116,7 @@ class AbstractSolver(eqx.Module):
 
         By default what most solvers do: a gradient for every step, after a gradient and the curvature of every leaf.
         """
-        batches = feed.batches()
-        return Work(gradients=(steps + 1) * batches, products=leaves * batches)
+        return Work(gradients=(steps + 1) * feed.batches(), products=leaves * feed.sample().batches())
 
     def rewritten(self, state: PyTree) -> PyTree:
         """What of a state a step writes anew, beside the state before it; the rest is handed on."""
