@@ -1,7 +1,7 @@
 """One run of `adorym reconstruct` in a process of its own, its error against wall time, and the machine it ran on.
 
 Time counts from the start of the process, so that the start of Python, reading, automatic decisions and compilation
-are part of it, whatever the job. So is the time that a run takes to look at itself, at most a tenth by the library's
+are part of it, whatever the job. So is the time that a run takes to look at itself, about a twentieth by the library's
 own rule.
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
@@ -15,13 +16,13 @@ from adorym.data import Dataset
 if TYPE_CHECKING:
     from adorym.experiment import Experiment
     from adorym.problem import Problem
-    from adorym.reconstruct import Residuals, Task
+    from adorym.reconstruct import Leg, Residuals, Task
 
 _COST = 0.05
 """Part of a run's work that looking at itself may take."""
 
-_PASS, _MANY_PASSES = 3.5, 20.0
-"""Work of an epoch in units of one evaluation: with gradients, and where a solver goes over the data many times."""
+_GRADIENT, _PRODUCT = 2.0, 4.0
+"""What a gradient and a product with the Gauss-Newton matrix take, in units of a look at the same frames."""
 
 _USUAL = 40
 """Steps that a level usually has where the data decide its end."""
@@ -47,16 +48,11 @@ class Evaluator:
     """
 
     def __init__(self, task: Task, evaluations: int, error: Callable[[Experiment], float] | None) -> None:
-        from adorym.solvers import GaussNewton
-
         self.task, self.error = task, error
         legs = [(task.stages[leg.stage], leg) for leg in task.legs()]
         expected = [min(leg.steps, _USUAL) if isinstance(stage.epochs, str) else leg.steps for stage, leg in legs]
         self._every = max(1.0, sum(expected) / evaluations)
-        passes = 0.0
-        for (stage, leg), steps in zip(legs, expected, strict=True):
-            each = _MANY_PASSES if isinstance(stage.solver, GaussNewton) else _PASS
-            passes += each * stage.most_epochs * steps / leg.steps / leg.factor**4
+        passes = sum(_passes(task, leg, steps) for (_, leg), steps in zip(legs, expected, strict=True))
         share = min(1.0, _COST * passes / min(evaluations, sum(expected)))
         held = np.zeros(task.dataset.weights.shape, bool) if task.held_out is None else task.held_out
         used = task.dataset.weights > 0
@@ -140,6 +136,16 @@ class Evaluator:
     def _read(self, chosen: np.ndarray) -> Iterator[Batch]:
         solver = self.task.stages[0].solver
         return batches_of(self.task.dataset, chosen, (solver.views_per_batch, solver.frames_per_batch))
+
+
+def _passes(task: Task, leg: Leg, steps: int) -> float:
+    """What so many steps take, in units of a look at all frames."""
+    import jax
+
+    stage, feed = task.stages[leg.stage], task.feed(leg.stage, leg.factor)
+    free, _ = dataclasses.replace(task.problem, free=stage.free).split(task.model)
+    work = stage.solver.work(feed, steps, leaves=len(jax.tree.leaves(free)))
+    return (_GRADIENT * work.gradients + _PRODUCT * work.products + work.fits) / feed.batches() / leg.factor**4
 
 
 def fit_of(problem: Problem, model: Experiment, batches: Iterable[Batch]) -> dict[str, float]:
