@@ -57,7 +57,9 @@ class Evaluator:
         held = np.zeros(task.dataset.weights.shape, bool) if task.held_out is None else task.held_out
         used = task.dataset.weights > 0
         self._everything = {"": used & ~held, "held_out_": used & held}
-        self._samples = {name: _spread(frames, share) for name, frames in self._everything.items()}
+        solver = task.stages[0].solver
+        self._sizes = solver.views_per_batch, solver.frames_per_batch
+        self._samples = {name: _spread(frames, share, self._sizes) for name, frames in self._everything.items()}
         self._kept: dict[str, list[Batch]] = {}
         self._memory = min(_MEMORY, task.cache - task.feed(0).cached_bytes)
         self.residuals: Residuals | None = None
@@ -86,11 +88,9 @@ class Evaluator:
 
     def batches(self, steps: int) -> int:
         """How many batches are computed by all looks at a run of so many steps."""
-        solver = self.task.stages[0].solver
-        sizes = solver.views_per_batch, solver.frames_per_batch
 
         def count(chosen: np.ndarray) -> int:
-            return sum(1 for _ in _groups(chosen, sizes))
+            return sum(1 for _ in _groups(chosen, self._sizes))
 
         sample, whole = (sum(map(count, each.values())) for each in (self._samples, self._everything))
         return (self.looks(steps) - 1) * sample + whole + count(self._everything[""])  # the last one is at everything
@@ -134,8 +134,7 @@ class Evaluator:
         return self._kept[name]
 
     def _read(self, chosen: np.ndarray) -> Iterator[Batch]:
-        solver = self.task.stages[0].solver
-        return batches_of(self.task.dataset, chosen, (solver.views_per_batch, solver.frames_per_batch))
+        return batches_of(self.task.dataset, chosen, self._sizes)
 
 
 def _passes(task: Task, leg: Leg, steps: int) -> float:
@@ -197,12 +196,17 @@ def _batch(dataset: Dataset, parts: dict[int, np.ndarray], shape: tuple[int, int
     return Batch(views, frames, weights, dataset.mask.astype(np.float32), counts)
 
 
-def _spread(frames: np.ndarray, share: float) -> np.ndarray:
-    """An even choice of about a share of the frames `(view, frame)`: whole views where there are several."""
+def _spread(frames: np.ndarray, share: float, sizes: tuple[int, int]) -> np.ndarray:
+    """An even choice of about a share of the frames `(view, frame)`: whole views where there are several.
+
+    No more than fill whole batches of the `sizes`, where it fills one: what is short of a batch takes as long as one.
+    """
     if frames.shape[0] == 1 < frames.shape[1]:
-        return _spread(frames.T, share).T
+        return _spread(frames.T, share, sizes[::-1]).T
     views = np.flatnonzero(frames.any(axis=1))
     count = math.ceil(share * len(views))
+    if sizes[0] < count < len(views):
+        count -= count % sizes[0]
     kept = np.zeros_like(frames)
     if count:
         chosen = views[np.linspace(0, len(views) - 1, count).round().astype(int)]
