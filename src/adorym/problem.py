@@ -185,6 +185,13 @@ class Problem(eqx.Module):
         """Whether the weight of a regulariser is left to the data."""
         return any(isinstance(regularizer.weight, str) for regularizer in self.regularizers)
 
+    def open_in(self, model: PyTree) -> bool:
+        """Whether a weight is left to the data of a regulariser of which something is free."""
+        params, _ = self.split(model)
+        undecided = (regularizer for regularizer in self.regularizers if isinstance(regularizer.weight, str))
+        paths = (path for regularizer in undecided for path in array_paths(model, regularizer.where))
+        return any(resolve(params, path) is not None for path in paths)
+
     def with_weight(self, weight: float | Array) -> Problem:
         """The problem with one weight, in nats, for every regulariser that left it open."""
         value = jnp.asarray(weight, jnp.zeros(()).dtype)  # an array: another weight is no reason to compile again

@@ -130,6 +130,27 @@ def test_what_is_kept_back():
     assert np.flatnonzero(held_out_frames(one_view, 5)[0]).tolist() == [2, 7]
 
 
+def test_what_is_rejected_is_not_what_is_kept_back():
+    """Else nothing may be left to judge by."""
+    many = plan_tomography((8, 8), pixel=1e-6, energy=2e4, views=12)
+    weights = np.ones((12, 1))
+    weights[5] = 0
+    assert np.flatnonzero(held_out_frames(dataclasses.replace(many, weights=weights))).tolist() == [6]
+    weights[:2] = 0
+    assert held_out_frames(dataclasses.replace(many, weights=weights)) is None  # nine are too few
+    with pytest.raises(JobError, match="9 views to fit"):
+        held_out_frames(dataclasses.replace(many, weights=weights), 9)
+
+
+def test_a_stage_refines_what_the_technique_would():
+    beam, raster = GaussianProbe(16), Raster(8.0)
+    thin = plan_ptychography((16, 16), pixel=2e-9, energy=1e3, probe=beam, raster=raster)
+    asked = {"stages": [{"binning": [2]}, {"free": ["object.phase"]}, {"free": []}]}
+    free = [stage["free"] for stage in filled(asked, thin)["stages"]]
+    assert free == [["object", "probe"], ["object.phase"], ["object", "probe"]]
+    assert asked["stages"][0] == {"binning": [2]}
+
+
 def test_defaults_suit_the_technique():
     beam, raster = GaussianProbe(16), Raster(8.0)
     thin = plan_ptychography((16, 16), pixel=2e-9, energy=1e3, probe=beam, raster=raster)
@@ -193,6 +214,7 @@ def test_a_penalty_is_taken_where_the_data_can_tell_its_weight():
     assert "regularizers" not in filled({}, thick)  # steps on batches
     assert "regularizers" not in filled({"stages": [{"solver": "l-bfgs", "epochs": 7}]}, many)
     assert filled({"regularizers": []}, many)["regularizers"] == []
+    assert "regularizers" not in filled({"output": {"held_out": 0}}, many)  # nothing to judge by
 
 
 def test_constraints_suit_the_technique():

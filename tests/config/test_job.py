@@ -33,6 +33,7 @@ TABLES = {
         ("seed=1\nother = 2", ["seed"], "1\nother = 2"),
         ("seed=" + "[" * 5000, ["seed"], "[" * 5000),
         ('regularizers=[{kind="tv"}]', ["regularizers"], [{"kind": "tv"}]),
+        ("regularizers.0.kind=tv", ["regularizers"], [{"kind": "tv"}]),
     ],
 )
 def test_settings_override(setting, where, value):
@@ -54,6 +55,7 @@ def test_later_settings_win():
         ("seed", "write it as key=value"),
         ("=3", "write it as key=value"),
         ("stages.2.steps=1", r'stages\.2\.steps: "2" is no entry of the list; it has 2, counted from 0'),
+        ("regularizers.1.kind=tv", r'regularizers\.1\.kind: "1" '),
         ("stages.-1.steps=1", "is no entry of the list"),
         ("stages.first.steps=1", "is no entry of the list"),
         ("seed.a=1", r'seed\.a: "a" has no table to stand in'),

@@ -54,6 +54,13 @@ def test_zero_for_a_perfect_prediction_and_above_otherwise(likelihood: AbstractL
         assert np.all(np.sign(off["residual"]) == np.sign(1 - factor))
 
 
+@pytest.mark.parametrize("expected", [0.0, 2.0])
+def test_a_pixel_without_counts_has_a_slope_without_dark_counts(expected: float) -> None:
+    """What is masked, rejected or filled up holds nothing, and its slope is multiplied by nought."""
+    found = parts(Poisson(0.0), np.array([expected]), np.zeros(1))
+    assert (found["nll"].item(), found["slope"].item(), found["bend"].item()) == (expected, 1.0, 0.0)
+
+
 @members
 def test_gradient_against_finite_differences(likelihood: AbstractLikelihood) -> None:
     measured, h = np.array([1.0, 1.0, 55.0, 2900.0]), 1e-4 * EXPECTED

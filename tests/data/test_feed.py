@@ -173,6 +173,32 @@ def test_a_part_of_a_feed_has_weights_of_its_own() -> None:
     assert weights == [6 * (view in (1, 3)) for view in views]
 
 
+def test_a_sample_stands_for_all() -> None:
+    """Whole batches, evenly spread, whose weights add up to those of all; whatever numbers the weights are."""
+    for weights in (np.ones((40, 3)), np.ones((40, 3), int), np.ones((40, 3), bool)):
+        feed = Feed(dataset(40, 3, weights=weights), views_per_batch=1, frames_per_batch=3)
+        part = feed.sample()
+        views = [int(batch.views[0]) for batch in part.sweep()]
+        assert views == [6, 20, 33]
+        assert part.total_weight == pytest.approx(feed.total_weight, rel=1e-6)
+        assert part.sample().batches() == 1
+    few = Feed(dataset(5, 3), views_per_batch=2, frames_per_batch=3)
+    assert [batch.views.tolist() for batch in few.sample().sweep()] == [[2, 3]]
+
+
+def test_no_step_is_spent_on_what_is_not_trained_on() -> None:
+    weights, held = np.ones((6, 4)), np.zeros((6, 4), bool)
+    weights[1], held[4] = 0, True
+    weights[:, 2] = 0
+    feed = Feed(dataset(6, 4, weights=weights), views_per_batch=2, frames_per_batch=1, held_out=held)
+    assert feed.batches_per_epoch == 2 * 3
+    for epoch in (0, 1):
+        batches = [feed.batch(7, epoch * 6 + step) for step in range(6)]
+        assert all(batch.weights.any() for batch in batches)
+        pairs = sorted(pair for batch in batches for pair in served(batch))
+        assert pairs == [(view, frame) for view in (0, 2, 3, 5) for frame in (0, 1, 3)]
+
+
 class Damaged(Watched):
     def read(self, view: int, frames: np.ndarray) -> np.ndarray:
         if view == 2:

@@ -63,6 +63,12 @@ def test_masked_pixels_may_hold_anything(make_dataset: Any) -> None:
     validate(make_dataset(frames=with_value(np.nan), mask=mask))
 
 
+def test_rejected_frames_may_hold_anything(make_dataset: Any) -> None:
+    weights = np.ones((3, 2))
+    weights[1, 1] = 0
+    validate(make_dataset(frames=with_value(np.nan), weights=weights))
+
+
 def test_a_far_field_probe_has_the_size_of_the_frames(make_dataset: Any) -> None:
     probe = np.ones((1, 4, 4), complex)
     validate(make_dataset(probe=probe))

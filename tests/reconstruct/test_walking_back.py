@@ -42,6 +42,14 @@ def test_the_darkest_square_counts_and_not_its_noise():
     assert least_transmission(holograms(dark)) > 0.95
 
 
+def test_what_is_rejected_does_not_count():
+    frames = bright(4).astype(float)
+    frames[0], frames[2] = np.nan, 0.0
+    rejected = np.array([[0.0], [1.0], [0.0], [1.0]])
+    seen = dataclasses.replace(holograms(frames), weights=rejected)
+    assert least_transmission(seen) == pytest.approx(1, abs=0.02)
+
+
 def test_what_is_not_measured_does_not_count():
     data = holograms(bright())
     data.frames.array[:, :, 3:5, 3:5] = 0

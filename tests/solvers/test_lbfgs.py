@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from tests.solvers.problems import equations, feed_for, linear, scan
 
+from adorym._core import JobError
 from adorym.likelihoods import Gaussian
 from adorym.problem import Problem
 from adorym.solvers import LBFGS, LBFGSState, Moment
@@ -63,6 +64,8 @@ def test_the_recursion_is_the_matrix() -> None:
 
 def test_the_last_steps_are_remembered_newest_first() -> None:
     model, dataset = linear()
+    with pytest.raises(JobError, match="memory is 0"):
+        LBFGS(memory=0)
     solver = LBFGS(views_per_batch=2, frames_per_batch=2, memory=2)
     feed = feed_for(solver, dataset)
     state = solver.init(PLAIN, model, feed, seed=0)

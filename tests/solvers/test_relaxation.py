@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from adorym._core import JobError
+from adorym._core import DataError, JobError
 from adorym.constraints import non_negative
 from adorym.data import ArrayFrames, Dataset
 from adorym.experiment import Experiment, holography, plan_holography
@@ -241,6 +241,29 @@ def test_what_is_kept_back_alone_is_swept() -> None:
     np.testing.assert_array_equal(views, [3, 9])
     trained = np.concatenate([batch.views[batch.weights[:, 0] > 0] for batch in feed.sweep()])
     np.testing.assert_array_equal(trained, np.setdiff1d(np.arange(12), [3, 9]))
+
+
+def test_a_stage_that_no_open_weight_is_about_ends_early_and_leaves_it_alone() -> None:
+    """Nothing that is penalised is free: the weight found before stays what it was."""
+    run = task(measured(2e3), TotalVariation())
+    first, probe = Stage(("object",), LBFGS(), 60), Stage(("probe",), LBFGS(), "auto")
+    both = list(iterate(dataclasses.replace(run, stages=(first, probe))))
+    found = next(one for one in reversed(both) if one.stage == 0).state.best_weight
+    taken = [one for one in both if one.stage == 1]
+    assert all(float(one.problem.regularizers[0].weight) == pytest.approx(float(found)) for one in taken)
+    assert len(taken) < 60
+    alone = list(iterate(dataclasses.replace(run, stages=(probe, first))))
+    assert sum(one.stage == 0 for one in alone) < 60
+    assert float(alone[-1].state.best_weight) > 0
+
+
+def test_what_is_kept_back_has_to_be_finite() -> None:
+    dataset = measured(1e3)
+    counts = np.stack([dataset.read(view, np.arange(1)) for view in range(12)])
+    counts[3, 0, 4, 4] = np.nan
+    spoilt = dataclasses.replace(dataset, frames=ArrayFrames(counts.astype(np.float32)))
+    with pytest.raises(DataError, match="Frame 0 of view 3"):
+        last(task(spoilt, TotalVariation()))
 
 
 def test_what_another_solver_left_unexplained_is_noise_for_the_first_weight() -> None:

@@ -27,9 +27,12 @@ def filled(tables: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
     constraints = default_constraints(dataset, tables["experiment"])
     if constraints:
         tables.setdefault("constraints", constraints)
-    tables.setdefault("stages", default_stages(dataset, tables["experiment"]))
+    usual = default_stages(dataset, tables["experiment"])
+    told = tables.get("stages", usual)
+    tables["stages"] = [one if one.get("free") else {**one, "free": usual[0]["free"]} for one in told]
     last = tables["stages"][-1] if tables["stages"] else {}
     left_open = last.get("solver") != "first order" and last.get("epochs", "auto") == "auto"
+    left_open &= tables.get("output", {}).get("held_out", "auto") != 0
     if left_open and held_out_frames(dataset) is not None:
         tables.setdefault("regularizers", [{"kind": "total variation", "where": "object", "weight": "auto"}])
     return tables

@@ -202,7 +202,7 @@ def _spread(frames: np.ndarray, share: float, sizes: tuple[int, int]) -> np.ndar
     No more than fill whole batches of the `sizes`, where it fills one: what is short of a batch takes as long as one.
     """
     if frames.shape[0] == 1 < frames.shape[1]:
-        return _spread(frames.T, share, sizes[::-1]).T
+        return _spread(frames.T, share, (sizes[1], sizes[0])).T
     views = np.flatnonzero(frames.any(axis=1))
     count = math.ceil(share * len(views))
     if sizes[0] < count < len(views):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import itertools
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
@@ -116,8 +117,8 @@ def parse_job(
 def apply_sets(tables: Tables, sets: Iterable[str]) -> Tables:
     """Tables with settings of the form "dotted.key=value" applied; the tables given are left as they are.
 
-    List entries go by number ("stages.0.steps=20" or "stages[0].steps=20"). A value is TOML, and text where it is not
-    ("experiment.voxel=2 nm" needs no quotes).
+    List entries go by number ("stages.0.steps=20" or "stages[0].steps=20"); the first may be new. A value is TOML, and
+    text where it is not ("experiment.voxel=2 nm" needs no quotes).
 
     Args:
         tables: a job's TOML values.
@@ -140,15 +141,18 @@ def apply_sets(tables: Tables, sets: Iterable[str]) -> Tables:
 
 
 def set_values(tables: Tables, values: Iterable[tuple[str, object]]) -> Tables:
-    """A copy of the tables with values put at dotted paths; tables on the way appear as needed, list entries do not."""
+    """A copy of the tables with values put at dotted paths.
+
+    Tables on the way appear as needed, and the first of a list of tables that is not there; others of a list do not.
+    """
     tables = copy.deepcopy(tables)
     for path, value in values:
-        *way, last = re.sub(r"\[(\d+)\]", r".\1", path).split(".")
+        steps = re.sub(r"\[(\d+)\]", r".\1", path).split(".")
         node: Any = tables
-        for step in way:
-            key = _key(node, step, path)
-            node = node.setdefault(key, {}) if isinstance(key, str) else node[key]
-        node[_key(node, last, path)] = value
+        for step, following in itertools.pairwise(steps):
+            key, absent = _key(node, step, path), [{}] * (following == "0") if following.isdecimal() else {}
+            node = node.setdefault(key, absent) if isinstance(key, str) else node[key]
+        node[_key(node, steps[-1], path)] = value
     return tables
 
 

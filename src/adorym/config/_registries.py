@@ -32,15 +32,18 @@ def chain(*, backward: Literal["auto", "stored", "segments", "reversible"] = "au
 
 def stage(
     *,
-    free: tuple[str, ...] = ("object",),
+    free: tuple[str, ...] = (),
     epochs: int | Literal["auto"] = "auto",
     binning: tuple[int, ...] = (1,),
 ) -> None:
     """A part of the reconstruction.
 
     Args:
-        free: which parts of the model are refined, such as ["object", "probe"] or ["object.delta"].
-        epochs: how often the data are gone through; "auto" ends when held-out frames gain no more.
+        free: which parts of the model are refined, such as ["object", "probe"] or ["object.delta"]. Left out, the
+            sample, with the probe in ptychography of an image; of a sample whose β is tied to δ, δ alone.
+        epochs: how many steps there are, or with first-order steps how often they go through the data. "auto" ends
+            when held-out frames gain no more, after 300 steps at the latest; a number is the most where a weight is
+            left to the data, and first-order steps need one.
         binning: by how much larger pixels and voxels are than those of the data: [4] for a quick look, [4, 2, 1] from
             coarse to fine.
     """
@@ -54,8 +57,10 @@ class Output:
         title: of the report.
         truth: the true object (HDF5 with delta and beta), where it is known.
         held_out: every how many-th view (of a single view: frame) is kept back from the fit, to test the prediction
-            on; 0 keeps none, "auto" about a tenth where something is left for the data to decide.
-        evaluations: how often the fit to the data is measured on the way.
+            on; 0 keeps none, and every weight needs a number. "auto" keeps about eight, a tenth at most, where
+            something is left for the data to decide.
+        evaluations: how often the fit to the data is measured on the way, by a part of them; where the data decide
+            the end, in 40 steps of it.
         checkpoint_seconds: least time between two checkpoints, longer where writing one takes more than a twentieth of
             it; 0 for one at every step.
         frames: number of measured frames that are kept with their predictions.
@@ -121,9 +126,12 @@ def registries() -> Registries:
             kinds=REGULARIZERS,
             many=True,
             about=(
-                "What is preferred among objects that fit alike. `where` is a part of the model such as "
+                "What is preferred among objects that fit alike. Left out, it is total variation of the object with a "
+                "weight that the data decide, if the last stage leaves its end to them, too, and there are more than "
+                "ten views (frames, of a single view); else there is none, so that a stage with a number of `epochs` "
+                "wants a regularizer with it. `where` is a part of the model such as "
                 '"object.delta"; `weight` is in nats per unit of the penalty; `scale` is the size of a typical value, '
-                "and 0 decides it from the sample."
+                "for every leaf; left out, it follows from the sample."
             ),
         ),
         "constraints": Section(
@@ -140,7 +148,10 @@ def registries() -> Registries:
             selector="solver",
             default="l-bfgs",
             many=True,
-            about="What is refined, by which solver, for how long. Left out, stages that suit the technique are taken.",
+            about=(
+                "What is refined, by which solver, for how long. Left out, it is one stage of l-bfgs whose end the "
+                "data decide; for CDI 500 epochs of first-order steps."
+            ),
         ),
         "output": Section(common=Output, absent="fill"),
     }

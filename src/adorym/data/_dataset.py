@@ -146,16 +146,17 @@ def held_out_frames(dataset: Dataset, every: int | Literal["auto"] = "auto") -> 
     """
     views, frames = dataset.frames.shape[:2]
     kept = np.zeros((views, frames), bool)
-    count = views if views > 1 else frames
+    usable = np.flatnonzero(dataset.weights.any(axis=1) if views > 1 else dataset.weights[0])
     if every == "auto":
-        every = max(10, count // 8)
-        if count <= every:
+        every = max(10, len(usable) // 8)
+        if len(usable) <= every:
             return None
     if not every:
         return kept
-    if count <= every:
-        raise JobError(f"output.held_out is {every}, but there are {views} views of {frames} frames: give less, or 0.")
-    chosen = slice(every // 2, None, every)
+    if len(usable) <= every:
+        what = "views" if views > 1 else "frames"
+        raise JobError(f"output.held_out is {every}, but there are {len(usable)} {what} to fit: give less, or 0.")
+    chosen = usable[every // 2 :: every]
     kept[(chosen, slice(None)) if views > 1 else (slice(None), chosen)] = True
     if not np.any(dataset.weights * ~kept):
         raise JobError("output.held_out leaves no frame to fit: choose a larger number, or 0.")

@@ -64,16 +64,15 @@ class Feed:
         self.frames_per_batch = min(frames_per_batch, frames)
         self.held_out = np.zeros((views, frames), bool) if held_out is None else held_out
         self._mask = dataset.mask.astype(np.float32)
-        self._trained = dataset.weights * ~self.held_out
+        self._trained = np.asarray(dataset.weights, np.float32) * ~self.held_out
         keep = int(np.prod(dataset.frames.shape)) * 4 <= memory
         self._cache: dict[int, np.ndarray] | None = {} if keep else None
         self._steps = Foreseen(self._of_step)
 
     @property
     def batches_per_epoch(self) -> int:
-        """Number of batches that show every frame once."""
-        views, frames = self.dataset.frames.shape[:2]
-        return -(-views // self.views_per_batch) * -(-frames // self.frames_per_batch)
+        """Number of batches that show every frame that is trained on once."""
+        return -(-self.views // self.views_per_batch) * self._blocks
 
     @property
     def total_weight(self) -> float:
@@ -83,14 +82,29 @@ class Feed:
     @property
     def views(self) -> int:
         """Number of views that are trained on."""
-        return int(np.count_nonzero(self._trained.any(axis=1)))
+        return len(self._views)
+
+    @property
+    def _views(self) -> np.ndarray:
+        """Those that are trained on."""
+        return np.flatnonzero(self._trained.any(axis=1))
+
+    @property
+    def _frames(self) -> np.ndarray:
+        """Those that are trained on in some view."""
+        return np.flatnonzero(self._trained.any(axis=0))
+
+    @property
+    def _blocks(self) -> int:
+        """Into how many batches the frames of a view go."""
+        return -(-len(self._frames) // self.frames_per_batch)
 
     def every(self, keep: int) -> Feed:
         """The same data, but of those trained on every `keep`-th view only, which stands for the others too."""
         if keep == 1:
             return self
         part = self._copy()
-        views = np.flatnonzero(self._trained.any(axis=1))[keep // 2 :: keep]
+        views = self._views[keep // 2 :: keep]
         part._trained = np.zeros_like(self._trained)
         part._trained[views] = self._trained[views]
         part._trained *= np.sum(self._trained) / np.sum(part._trained)
@@ -101,7 +115,7 @@ class Feed:
         return self._chosen(itertools.islice(self._groups(False), batches))
 
     def sample(self) -> Feed:
-        """The same data, but of those trained on an even choice of about a sixteenth, which stands for the others too.
+        """The same data, but of those trained on every sixteenth batch, one at least, which stand for the others too.
 
         For what is only to be known roughly: a sum over as many frames differs little from its share of all.
         """
@@ -135,19 +149,17 @@ class Feed:
 
         Every epoch shuffles the views and, for each group of views, the frames.
         """
-        if self._at_hand(np.arange(self.dataset.frames.shape[0])):
+        if self._at_hand(self._views):
             return self._of_step((seed, step))
         return self._steps.value((seed, step), following=(seed, step + 1))
 
     def _of_step(self, moment: tuple[int, int]) -> Batch:
         seed, step = moment
         epoch, position = divmod(step, self.batches_per_epoch)
-        views, frames = self.dataset.frames.shape[:2]
-        blocks = -(-frames // self.frames_per_batch)
         order = np.random.default_rng([seed, epoch]).permutation(self.batches_per_epoch)
-        group, block = divmod(int(order[position]), blocks)
-        chosen = _slice(np.random.default_rng([seed, epoch, 1]).permutation(views), group, self.views_per_batch)
-        shuffled = np.random.default_rng([seed, epoch, 2, group]).permutation(frames)
+        group, block = divmod(int(order[position]), self._blocks)
+        chosen = _slice(np.random.default_rng([seed, epoch, 1]).permutation(self._views), group, self.views_per_batch)
+        shuffled = np.random.default_rng([seed, epoch, 2, group]).permutation(self._frames)
         return self._collect((chosen, _slice(shuffled, block, self.frames_per_batch)), held_out=False)
 
     def sweep(self, *, held_out: bool = False) -> Iterator[Batch]:

@@ -38,8 +38,8 @@ def validate(dataset: Dataset) -> None:
     brightest = 0.0
     for view, part in itertools.product(range(dataset.frames.shape[0]), dataset.frames.parts):
         images = dataset.frames.read(view, part)
-        bad = ~np.isfinite(images) | (images < 0)
-        bad &= dataset.mask
+        used = dataset.mask & (dataset.weights[view, part] > 0)[:, None, None]
+        bad = used & (~np.isfinite(images) | (images < 0))
         if bad.any():
             first, row, column = np.argwhere(bad)[0]
             value, frame = images[first, row, column], part[first]
@@ -49,7 +49,7 @@ def validate(dataset: Dataset) -> None:
                 f"pixels may hold no {kind}; mask them (mask, mask_outside in [data]) or leave the frame out (views, "
                 "frames)."
             )
-        brightest = max(brightest, float(np.max(images, initial=0.0, where=dataset.mask)))
+        brightest = max(brightest, float(np.max(images, initial=0.0, where=used)))
     if brightest == 0:
         raise DataError(f"{dataset.source} holds nothing but zeros: check that the frames are the right array.")
 

@@ -70,7 +70,9 @@ class Poisson(AbstractLikelihood):
     def nll(self, predicted: Counts, measured: Counts) -> Counts:
         """I - m + m ln(m / I)."""
         expected, counted = predicted + self.dark_counts, measured + self.dark_counts
-        return expected - counted + counted * jnp.log(counted / expected)
+        there = counted > 0  # where nothing is counted the logarithm has no part, and its slope must not have one
+        ratio = jnp.where(there, counted, 1) / jnp.where(there, expected, 1)
+        return expected - counted + counted * jnp.log(ratio)
 
     def residual(self, predicted: Counts, measured: Counts) -> Counts:
         """(I - m) / √I."""

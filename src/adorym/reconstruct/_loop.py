@@ -107,7 +107,8 @@ class Task:
         solver, dataset = self.stages[stage].solver, self.dataset
         if factor > 1:
             spared = np.zeros(dataset.weights.shape, bool) if self.held_out is None else self.held_out
-            dataset = dataset.binned(factor).thinned(min(factor, dataset.weights.shape[0] // LEAST_VIEWS), spared)
+            fitted = int(np.count_nonzero((dataset.weights * ~spared).any(axis=1)))
+            dataset = dataset.binned(factor).thinned(min(factor, fitted // LEAST_VIEWS), spared)
         return Feed(
             dataset,
             views_per_batch=solver.views_per_batch,

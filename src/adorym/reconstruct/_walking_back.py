@@ -54,12 +54,11 @@ def least_transmission(dataset: Dataset) -> float:
         return 1.0
     if dataset.photons is None and dataset.flat is None:
         return 0.0
-    views, frames = dataset.frames.shape[:2]
     found = []
-    for view in _spread(views, _VIEWS):
-        images = dataset.read(view, np.asarray(_spread(frames, _FRAMES)))
+    for view in _spread(np.flatnonzero(dataset.weights.any(axis=1)), _VIEWS):
+        images = dataset.read(int(view), _spread(np.flatnonzero(dataset.weights[view]), _FRAMES))
         found.append(_least(images, dataset))
-    return float(np.clip(min(found), 0.0, 1.0))
+    return float(np.clip(min(found, default=0.0), 0.0, 1.0))
 
 
 def _least(images: np.ndarray, dataset: Dataset) -> float:
@@ -81,5 +80,6 @@ def _squares(images: np.ndarray) -> np.ndarray:
     return cut.reshape(*images.shape[:-2], ny, side, nx, side).sum((-3, -1))
 
 
-def _spread(total: int, count: int) -> list[int]:
-    return np.unique(np.linspace(0, total - 1, min(total, count)).astype(int)).tolist()
+def _spread(indices: np.ndarray, count: int) -> np.ndarray:
+    """So many of the indices at most, from the first to the last; none of those that are rejected."""
+    return indices[np.unique(np.linspace(0, len(indices) - 1, count).astype(int))] if len(indices) else indices

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PyTree
 
+from adorym._core import JobError
 from adorym.data import Feed
 from adorym.problem import Call, Problem
 from adorym.sharding import dealt, replicate
@@ -62,6 +63,10 @@ class LBFGS(AbstractSolver):
     views_per_batch: int = eqx.field(static=True, default=0)
     frames_per_batch: int = eqx.field(static=True, default=0)
     memory: int = eqx.field(static=True, default=6)
+
+    def __check_init__(self) -> None:
+        if self.memory < 1:
+            raise JobError(f"An l-bfgs stage's memory is {self.memory}: give a number of steps from 1, such as 6.")
 
     @property
     def sweeps(self) -> bool:

@@ -90,6 +90,9 @@ def held_out(problem: Problem, model: PyTree, feed: Feed) -> tuple[float, float]
 
     Of the frames trained on where none are kept back.
 
+    Raises:
+        AdorymError: the objective is not finite.
+
     Example:
         >>> callable(held_out)
         True
@@ -100,6 +103,9 @@ def held_out(problem: Problem, model: PyTree, feed: Feed) -> tuple[float, float]
         fit = problem.fit(model, batch)
         nll += float(fit.nll)
         chi_squared, pixels = chi_squared + float(fit.chi_squared), pixels + float(fit.pixels)
+    if not math.isfinite(nll):
+        kept = feed.sweep(held_out=bool(feed.held_out.any()))
+        ensure_finite(jnp.asarray(nll), (), params=problem.split(model)[0], batches=kept)
     return nll, max(1.0, chi_squared / max(pixels, 1.0))
 
 

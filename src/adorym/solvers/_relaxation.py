@@ -60,9 +60,10 @@ class RelaxationState(NamedTuple):
         inner: the solver's own state.
         weight: what "auto" weights are now.
         taken: steps taken at this weight.
-        looks: weights that were done before it.
+        looks: how many were a gain; as many as `growing` has once all views are used.
         best: lowest objective of the held-out frames in nats, and the `best_weight` and `best_params` that had it.
-        counted: what it was when a gain was last seen, from which the next is counted: small ones add up.
+        counted: what it was when a gain was last seen, or when a way began, from which the next gain is counted: small
+            ones add up.
         worse: times in a row that the held-out frames were not predicted better.
         way: 0 down, 1 back at the best weight, 2 up.
 
@@ -91,10 +92,11 @@ class Relaxation(AbstractSolver):
         views_per_batch, frames_per_batch: the solver's.
         steps: that it takes between two looks at the held-out frames.
         factor: by which the weights fall at each look, and rise on the way up.
-        growing: every how many-th view is used at the first weights, one after the other, where that leaves enough
-            views; then all are. More views begin at the weight where fewer ended. While penalties are strong a few
-            views show all that they let through.
-        patience: looks without a gain after which the best is taken and nothing more is done; one clear loss is enough.
+        growing: every how many-th view is used, one entry after the other with each look that is a gain, where that
+            leaves enough views; then all are. More views begin at the weight where fewer ended. While penalties are
+            strong a few views show all that they let through.
+        patience: looks without a gain after which a weight is given up, on the way down all of them; one clear loss is
+            enough, and one look on the way back, above the best weight and where the solver finds no way down.
         start: the first weight; 0 finds it.
         warm: whether another solver came before, so that what is unexplained at the start counts as noise.
 
@@ -171,8 +173,10 @@ class Relaxation(AbstractSolver):
         blank = self.blank(problem, model)
         part = feed.every(self._keep(feed, blank))
         inner = self.solver.init(problem.with_weight(0.0), eqx.combine(params, frozen), part, seed=seed)
-        weight = self.start
-        if problem.open and not self.start:
+        weight, open_here = self.start, problem.open_in(model)
+        if not open_here:
+            weight /= _AGAIN  # of a stage before, to be kept for one that follows
+        elif not self.start:
             unexplained = held_out(problem, model, feed)[1] if self.warm else 1.0
             weight = _ABOVE * math.sqrt(unexplained) * float(problem.noise_weight(params, frozen, inner.curvature))
         state = blank._replace(weight=_number(weight))
@@ -226,7 +230,8 @@ class Relaxation(AbstractSolver):
         looks, way, keep = int(state.looks), int(state.way), self._keep(feed, state)
         higher = way == _UP and float(state.weight) > float(state.best_weight)  # than any that was a gain
         worse = 0 if worth else int(state.worse) + 1
-        done = refused and way != _DOWN and problem.open
+        open_here = problem.open_in(model)
+        done = refused and way != _DOWN and open_here
         over = lost or done or worse >= (1 if way == _BACK or higher or refused else self.patience)
         if over and keep > 1:  # what a part of the views cannot tell, all may
             worse, looks, over = 0, len(self._growing(feed)), False
@@ -234,7 +239,7 @@ class Relaxation(AbstractSolver):
             looks += 1
         if worth or over:
             state = state._replace(counted=state.best)
-        ended = moment.step + 1 == moment.steps or (over and ((way == _UP and higher) or not problem.open))
+        ended = moment.step + 1 == moment.steps or (over and ((way == _UP and higher) or not open_here))
         way = min(way + over, _UP)
         worse = self.patience if ended else (0 if over else worse)
         counts = {"worse": worse, "looks": looks, "way": way, "taken": 0}
@@ -259,7 +264,7 @@ class Relaxation(AbstractSolver):
             return after._replace(
                 inner=self.solver.renewed(problem.with_weight(weight), model, before.inner, feed=part)
             )
-        if problem.open and int(after.way) != _UP:
+        if problem.open_in(model) and int(after.way) != _UP:
             weight = _number(float(before.weight) / self.factor) if int(after.way) == _DOWN else before.best_weight
         change = problem.reweighted(*problem.split(model), (before.weight, weight))
         return after._replace(inner=self.solver.moved(before.inner, change), weight=weight)
