@@ -16,7 +16,8 @@ JOB = """\
 
 A job is a TOML file. It says what the Python API says, in the same words: every table names a constructor, and the
 keys of a table are that constructor's parameters. Lengths, energies, angles and memory are text with a unit ("2 nm",
-"5 keV", "3 deg", "4 GB") or numbers in SI units and bytes. An unknown key is an error that names the nearest known one.
+"5 keV", "3 deg", "4 GB") or numbers in metres, eV, radians and bytes. An unknown key is an error that names the nearest
+known one.
 
 ```toml
 version = 1
@@ -26,18 +27,19 @@ file = "scan.cxi"            # relative to the job
 focus_distance = "3.65 mm"   # what the file lacks
 
 [[stages]]
-free = ["object"]
-epochs = 10
-
-[[stages]]
-free = ["object", "probe"]
-epochs = 90
+free = ["object", "probe", "geometry.position_offset"]
 ```
 
 Everything else has a default, and what is decided automatically (kinds, slabs, batches, scales, devices, and
 [what fits into memory](architecture.md#memory)) is written into the `job.toml` of the RUN folder: that file says all,
 and reconstructing it again gives the same result on the same machine. Any key can be changed from the command line:
-`--set stages.1.epochs=200`.
+`--set stages.0.epochs=200`.
+
+What can be refined (`free`), beside the sample and where a model has it: `probe` (of a plane wave its
+`probe.log_photons`), `geometry.position_offset` (of the scan, in pixels), `geometry.angles` (radians),
+`geometry.axis_offset` (pixels), `transport.distance_offset` (metres, near field), `detector.gain` and
+`detector.background`; of the sample also single parts, such as `object.delta` and `object.beta`, or `object.phase` and
+`object.log_amplitude`.
 
 A job with `[phantom]` and `[scan]` in place of `[data]` is simulated, by `adorym simulate` into a file, or on the way
 by `adorym reconstruct`.
@@ -50,11 +52,12 @@ COMMAND_LINE = """\
 # The command line
 
 Results go to the standard output, progress and errors to the standard error. An error that is yours to mend is one
-sentence and the exit code 2; Ctrl-C ends with 130 and SIGTERM with 143, a reconstruction with a checkpoint that
+sentence and the exit code 2, a failure of the program is 1 (`--debug` shows where); Ctrl-C ends with 130 and SIGTERM with 143, a reconstruction with a checkpoint that
 `adorym resume` goes on from.
 
 A RUN folder holds `job.toml` (the resolved job), `metrics.jsonl` (one line per step), `checkpoints/`, `volume.zarr` or
-`image.zarr` (OME-Zarr, with the region that the measurement reached), `probe.h5`, `predicted.h5` (a few measured frames
+`image.zarr` (OME-Zarr, with the region that the measurement reached), `slices.h5` (each slice by itself, of multislice
+ptychography; the image is what they do together), `probe.h5`, `predicted.h5` (a few measured frames
 and their predictions), `confidence.h5` (how well every view and every detector pixel is explained, and the
 [deviations](confidence.md) that the job asks for), `summary.json` and `report.html`; with `--profile` also `profile/`
 ([where the time goes](profile.md)).
