@@ -52,8 +52,8 @@ COMMAND_LINE = """\
 # The command line
 
 Results go to the standard output, progress and errors to the standard error. An error that is yours to mend is one
-sentence and the exit code 2, a failure of the program is 1 (`--debug` shows where); Ctrl-C ends with 130 and SIGTERM with 143, a reconstruction with a checkpoint that
-`adorym resume` goes on from.
+sentence and the exit code 2, a failure of the program is 1 (`--debug` shows where); Ctrl-C ends with 130 and SIGTERM
+with 143, a reconstruction with a checkpoint that `adorym resume` goes on from.
 
 A RUN folder holds `job.toml` (the resolved job), `metrics.jsonl` (one line per step), `checkpoints/`, `volume.zarr` or
 `image.zarr` (OME-Zarr, with the region that the measurement reached), `slices.h5` (each slice by itself, of multislice

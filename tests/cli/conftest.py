@@ -61,6 +61,7 @@ photons = 1e6
 refine = 2
 [[stages]]
 solver = "first order"
+free = ["object"]
 epochs = 2
 [[stages]]
 solver = "first order"

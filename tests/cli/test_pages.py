@@ -39,10 +39,10 @@ def test_the_pages_name_everything(generate):
 
 def test_the_job_on_the_page_is_one(generate):
     text = generate.JOB.partition("```toml\n")[2].partition("```")[0]
-    assert tomllib.loads(text)["stages"][1]["epochs"] == 90
+    assert tomllib.loads(text)["stages"][0]["free"][1:] == ["probe", "geometry.position_offset"]
 
 
-FORMATS = {".cxi": "cxi", ".npz.bz2": "numpy", ".h5": "nexus", "tiffs": "tiff"}
+FORMATS = {".cxi": "cxi", ".npz.bz2": "numpy", ".tif": "tiff", ".h5": "nexus", "tiffs": "tiff"}
 """What the files that the pages speak of would be found to be."""
 
 

@@ -29,7 +29,7 @@ def filled(tables: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
         tables.setdefault("constraints", constraints)
     usual = default_stages(dataset, tables["experiment"])
     told = tables.get("stages", usual)
-    tables["stages"] = [one if one.get("free") else {**one, "free": usual[0]["free"]} for one in told]
+    tables["stages"] = [{"free": usual[0]["free"], **one} for one in told]
     last = tables["stages"][-1] if tables["stages"] else {}
     left_open = last.get("solver") != "first order" and last.get("epochs", "auto") == "auto"
     left_open &= tables.get("output", {}).get("held_out", "auto") != 0

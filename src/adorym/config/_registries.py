@@ -92,6 +92,15 @@ class Output:
                 raise JobError(f"output.{name} is {getattr(self, name)}: give 1 or more.")
 
 
+_PREFERRED = (
+    "What is preferred among objects that fit alike. Left out, it is total variation of the object with a weight that "
+    "the data decide, if the last stage leaves its end to them, too, and there are more than ten views (frames, of a "
+    "single view); else there is none, so that a stage with a number of `epochs` wants a regularizer with it. `where` "
+    'is a part of the model such as "object.delta"; `weight` is in nats per unit of the penalty; `scale` is the size '
+    "of a typical value, for every leaf; left out, it follows from the sample."
+)
+
+
 def registries() -> Registries:
     """All sections of a job. Imports the library, JAX with it, which takes about a second.
 
@@ -125,14 +134,7 @@ def registries() -> Registries:
         "regularizers": Section(
             kinds=REGULARIZERS,
             many=True,
-            about=(
-                "What is preferred among objects that fit alike. Left out, it is total variation of the object with a "
-                "weight that the data decide, if the last stage leaves its end to them, too, and there are more than "
-                "ten views (frames, of a single view); else there is none, so that a stage with a number of `epochs` "
-                "wants a regularizer with it. `where` is a part of the model such as "
-                '"object.delta"; `weight` is in nats per unit of the penalty; `scale` is the size of a typical value, '
-                "for every leaf; left out, it follows from the sample."
-            ),
+            about=_PREFERRED,
         ),
         "constraints": Section(
             kinds=CONSTRAINTS,
