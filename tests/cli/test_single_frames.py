@@ -71,6 +71,14 @@ def test_slices_are_written_one_by_one_and_together(command, tmp_path):
 @pytest.mark.parametrize("shape", [(1, 1), (1, 9), (9, 1), (9, 3)])
 @pytest.mark.parametrize("share", [0.01, 0.5, 1.0])
 def test_a_share_of_the_frames_is_never_empty(shape, share):
-    chosen = _spread(np.ones(shape, bool), share)
+    chosen = _spread(np.ones(shape, bool), share, (1, 1))
     assert chosen.shape == shape
     assert share * chosen.size <= chosen.sum() <= max(share * chosen.size + chosen.size / max(shape), 1)
+
+
+@pytest.mark.parametrize(("share", "views"), [(0.1, 2), (0.2, 4), (0.3, 4), (0.5, 8), (0.99, 20), (1.0, 20)])
+def test_a_share_fills_whole_batches(share, views):
+    """What is short of a batch takes as long as one; but all are all."""
+    for frames, sizes in ((np.ones((20, 3), bool), (4, 3)), (np.ones((1, 20), bool), (1, 4))):
+        chosen = _spread(frames, share, sizes)
+        assert np.count_nonzero(chosen.any(axis=1 if frames.shape[0] > 1 else 0)) == views
