@@ -174,16 +174,18 @@ def test_a_part_of_a_feed_has_weights_of_its_own() -> None:
 
 
 def test_a_sample_stands_for_all() -> None:
-    """Whole batches, evenly spread, whose weights add up to those of all; whatever numbers the weights are."""
-    for weights in (np.ones((40, 3)), np.ones((40, 3), int), np.ones((40, 3), bool)):
-        feed = Feed(dataset(40, 3, weights=weights), views_per_batch=1, frames_per_batch=3)
-        part = feed.sample()
-        views = [int(batch.views[0]) for batch in part.sweep()]
-        assert views == [6, 20, 33]
-        assert part.total_weight == pytest.approx(feed.total_weight, rel=1e-6)
-        assert part.sample().batches() == 1
+    """Evenly spread, however batches are cut; weights add up to those of all, whatever numbers they are."""
+    for weights in (np.ones((160, 3)), np.ones((160, 3), int), np.ones((160, 3), bool)):
+        for size in (1, 4, 7):
+            feed = Feed(dataset(160, 3, weights=weights), views_per_batch=size, frames_per_batch=3)
+            part = feed.sample()
+            views = sorted({view for batch in part.sweep() for view, _ in served(batch)})
+            assert views == list(range(8, 160, 16))
+            assert part.total_weight == pytest.approx(feed.total_weight, rel=1e-6)
     few = Feed(dataset(5, 3), views_per_batch=2, frames_per_batch=3)
-    assert [batch.views.tolist() for batch in few.sample().sweep()] == [[2, 3]]
+    np.testing.assert_array_equal(few.sample()._trained, few._trained)
+    scan = Feed(dataset(1, 24), views_per_batch=1, frames_per_batch=5)
+    assert np.flatnonzero(scan.sample()._trained[0]).tolist() == list(range(1, 24, 3))
 
 
 def test_no_step_is_spent_on_what_is_not_trained_on() -> None:

@@ -144,7 +144,8 @@ def _halves(prepared: Prepared, asked: Interruption) -> list[Experiment]:
     whole, known = prepared.task, registries()
     results = []
     for number, half in enumerate(half_sets(whole.dataset, whole.held_out), start=1):
-        task = dataclasses.replace(task_of(prepared.job, known, half), cache=whole.cache)
+        task = task_of(prepared.job, known, half, held_out=whole.held_out)
+        task = dataclasses.replace(task, cache=whole.cache)
         model = task.model
         display = progress_display(
             sum(leg.steps for leg in task.legs()),

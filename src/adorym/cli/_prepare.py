@@ -7,6 +7,8 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from adorym._core import JobError
 from adorym.cli._checks import check_dataset, check_model
 from adorym.cli._console import note
@@ -127,8 +129,8 @@ def _told(job: Job, dataset: Dataset) -> dict[str, Any]:
     return tables
 
 
-def task_of(job: ResolvedJob, known: Registries, dataset: Dataset) -> Task:
-    """What a job asks for, with a data set that its model is built from."""
+def task_of(job: ResolvedJob, known: Registries, dataset: Dataset, *, held_out: np.ndarray | None = None) -> Task:
+    """What a job asks for, with a data set that its model is built from; frames kept back may be decided already."""
     from adorym.reconstruct import Stage, Task
 
     (experiment,), (likelihood,) = (entries(job, known, name) for name in ("experiment", "likelihood"))
@@ -154,7 +156,8 @@ def task_of(job: ResolvedJob, known: Registries, dataset: Dataset) -> Task:
             'output.held_out is 0, but a regularizer of weight "auto" is judged by frames that are kept back: give '
             'held_out = "auto", or the weight.'
         )
-    held_out = None if output.held_out == "auto" else held_out_frames(dataset, output.held_out)
+    if held_out is None and output.held_out != "auto":
+        held_out = held_out_frames(dataset, output.held_out)
     task = Task(dataset, model, problem, tuple(stages), seed=job.seed, held_out=held_out)
     task.legs()  # says now, before anything is written, which batches cannot be
     return task

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import functools
 import itertools
-import math
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -14,8 +13,8 @@ from adorym._core import Batch, JobError
 from adorym._core.ahead import Foreseen, read_ahead
 from adorym.data._dataset import Dataset
 
-_SAMPLE = 16
-"""Every how many-th batch of a sweep is enough where a sum over all is to be known roughly."""
+_SAMPLE, _LEAST = 16, 8
+"""Every how many-th view or frame is enough where a sum over all is to be known roughly, and how many at least."""
 
 
 class Feed:
@@ -115,13 +114,16 @@ class Feed:
         return self._chosen(itertools.islice(self._groups(False), batches))
 
     def sample(self) -> Feed:
-        """The same data, but of those trained on every sixteenth batch, one at least, which stand for the others too.
+        """The same data, but of those trained on an even choice of views (of one view: frames), which stands for all.
 
-        For what is only to be known roughly: a sum over as many frames differs little from its share of all.
+        A sixteenth, eight at least, however batches are cut: for what is only to be known roughly.
         """
-        groups = list(self._groups(False))
-        apart = len(groups) / math.ceil(len(groups) / _SAMPLE)
-        part = self._chosen(groups[int((place + 0.5) * apart)] for place in range(round(len(groups) / apart)))
+        views, frames = self._views, self._frames
+        if len(self._trained) > 1:
+            views = _spread(views)
+        else:
+            frames = _spread(frames)
+        part = self._chosen([(views, frames)])
         part._trained *= np.sum(self._trained) / np.sum(part._trained)
         return part
 
@@ -220,6 +222,12 @@ class Feed:
                 whole[part] = self.dataset.read(view, part)
             self._cache[view] = whole
         return self._cache[view][frames]
+
+
+def _spread(indices: np.ndarray) -> np.ndarray:
+    """A sample of them, each from the middle of as many parts."""
+    count = min(len(indices), max(_LEAST, -(-len(indices) // _SAMPLE)))
+    return indices[((np.arange(count) + 0.5) * len(indices) / count).astype(int)]
 
 
 def _slice(order: np.ndarray, index: int, size: int) -> np.ndarray:
