@@ -63,7 +63,7 @@ class Feed:
         self.frames_per_batch = min(frames_per_batch, frames)
         self.held_out = np.zeros((views, frames), bool) if held_out is None else held_out
         self._mask = dataset.mask.astype(np.float32)
-        self._trained = np.asarray(dataset.weights, np.float32) * ~self.held_out
+        self._train_on(np.asarray(dataset.weights, np.float32) * ~self.held_out)
         keep = int(np.prod(dataset.frames.shape)) * 4 <= memory
         self._cache: dict[int, np.ndarray] | None = {} if keep else None
         self._steps = Foreseen(self._of_step)
@@ -83,15 +83,10 @@ class Feed:
         """Number of views that are trained on."""
         return len(self._views)
 
-    @property
-    def _views(self) -> np.ndarray:
-        """Those that are trained on."""
-        return np.flatnonzero(self._trained.any(axis=1))
-
-    @property
-    def _frames(self) -> np.ndarray:
-        """Those that are trained on in some view."""
-        return np.flatnonzero(self._trained.any(axis=0))
+    def _train_on(self, weights: np.ndarray) -> None:
+        """Decide the weights that are trained on `(view, frame)`; known from them: which views, and which frames."""
+        self._trained = weights
+        self._views, self._frames = (np.flatnonzero(weights.any(axis=axis)) for axis in (1, 0))
 
     @property
     def _blocks(self) -> int:
@@ -100,44 +95,27 @@ class Feed:
 
     def every(self, keep: int) -> Feed:
         """The same data, but of those trained on every `keep`-th view only, which stands for the others too."""
-        if keep == 1:
-            return self
-        part = self._copy()
-        views = self._views[keep // 2 :: keep]
-        part._trained = np.zeros_like(self._trained)
-        part._trained[views] = self._trained[views]
-        part._trained *= np.sum(self._trained) / np.sum(part._trained)
-        return part
+        return self if keep == 1 else self._part([(self._views[keep // 2 :: keep], self._frames)], for_all=True)
 
     def first(self, batches: int) -> Feed:
         """The same data, but of those trained on only what the first batches of a sweep show."""
-        return self._chosen(itertools.islice(self._groups(False), batches))
+        return self._part(itertools.islice(self._groups(False), batches), for_all=False)
 
     def sample(self) -> Feed:
         """The same data, but of those trained on an even choice of views (of one view: frames), which stands for all.
 
         A sixteenth, eight at least, however batches are cut: for what is only to be known roughly.
         """
-        views, frames = self._views, self._frames
-        if len(self._trained) > 1:
-            views = _spread(views)
-        else:
-            frames = _spread(frames)
-        part = self._chosen([(views, frames)])
-        part._trained *= np.sum(self._trained) / np.sum(part._trained)
-        return part
+        several = len(self._trained) > 1
+        views, frames = (_spread(self._views), self._frames) if several else (self._views, _spread(self._frames))
+        return self._part([(views, frames)], for_all=True)
 
-    def _chosen(self, groups: Iterable[tuple[np.ndarray, np.ndarray]]) -> Feed:
-        """The same data, but of those trained on only the views and frames of some batches."""
-        part = self._copy()
-        kept = np.zeros(self._trained.shape, bool)
+    def _part(self, groups: Iterable[tuple[np.ndarray, np.ndarray]], *, for_all: bool) -> Feed:
+        """The same data, but of those trained on only the views and frames of some groups, which may stand for all."""
+        part, kept = copy.copy(self), np.zeros_like(self._trained)
         for views, frames in groups:
-            kept[np.ix_(views, frames)] = True
-        part._trained = self._trained * kept
-        return part
-
-    def _copy(self) -> Feed:
-        part = copy.copy(self)
+            kept[np.ix_(views, frames)] = self._trained[np.ix_(views, frames)]
+        part._train_on(kept * (np.sum(self._trained) / np.sum(kept) if for_all else 1))
         part._steps = Foreseen(part._of_step)
         return part
 
