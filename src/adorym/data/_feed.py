@@ -79,6 +79,11 @@ class Feed:
         return float(np.sum(self._trained))
 
     @property
+    def trained(self) -> np.ndarray:
+        """Weights of the frames that are trained on, 0 for all others, `(view, frame)`."""
+        return self._trained
+
+    @property
     def views(self) -> int:
         """Number of views that are trained on."""
         return len(self._views)
@@ -109,6 +114,14 @@ class Feed:
         several = len(self._trained) > 1
         views, frames = (_spread(self._views), self._frames) if several else (self._views, _spread(self._frames))
         return self._part([(views, frames)], for_all=True)
+
+    def kept_back(self) -> Feed:
+        """The same data, but what is held out is trained on, and nothing else; then nothing is held out."""
+        part = copy.copy(self)
+        part.held_out = np.zeros_like(self.held_out)
+        part._train_on(np.asarray(self._allowed(True), np.float32))
+        part._steps = Foreseen(part._of_step)
+        return part
 
     def _part(self, groups: Iterable[tuple[np.ndarray, np.ndarray]], *, for_all: bool) -> Feed:
         """The same data, but of those trained on only the views and frames of some groups, which may stand for all."""

@@ -80,6 +80,21 @@ class Experiment(eqx.Module):
     backward: Backward = eqx.field(static=True, default="stored")
     together: int = eqx.field(static=True, default=0)
 
+    @property
+    def of_frames(self) -> tuple[str, ...]:
+        """Paths of leaves that belong to single views or frames, `(view, ...)` or `(view, frame, ...)`."""
+        return ("geometry.angles", "geometry.positions", "geometry.position_offset")
+
+    @property
+    def corrections(self) -> dict[str, float]:
+        """Paths of leaves that correct the geometry, and the most by which each may be off for frames to tell."""
+        return {
+            "geometry.angles": 1.0,
+            "geometry.axis_offset": 1.0,
+            "geometry.positions": 1.0,
+            "geometry.position_offset": 1.0,
+        } | {f"transport.{name}": most for name, most in self.transport.corrections.items()}
+
     def predict(self, views: Int[Array, "view"], frames: Int[Array, "view frame"]) -> Float[Array, "view frame y x"]:
         """Expected counts of the given frames of the given views."""
         return jax.lax.map(lambda one: self.predict_view(*one), (views, frames))

@@ -18,7 +18,14 @@ from jaxtyping import Array, Float, PyTree
 from adorym.data import Feed
 from adorym.problem import Problem
 from adorym.solvers._line_search import newton_length, search
-from adorym.solvers._passes import data_curvature, inactive, objective_and_gradient, scaled, with_penalties
+from adorym.solvers._passes import (
+    corrected_curvature,
+    data_curvature,
+    inactive,
+    objective_and_gradient,
+    scaled,
+    with_penalties,
+)
 from adorym.solvers._solver import AbstractSolver, Info, Moment, Work
 from adorym.solvers._vectors import dot, plus
 
@@ -106,6 +113,8 @@ class ConjugateGradient(AbstractSolver):
         """See `AbstractSolver.step`."""
         params, frozen = problem.split(model)
         params = problem.project(params)
+        curvature = corrected_curvature(problem, (params, frozen), feed, known=state.curvature, moment=moment)
+        state = state._replace(curvature=curvature)
         metric = with_penalties(problem, (params, frozen), state.curvature)
         gradient = inactive(problem, params, state.gradient, curvature=metric)
         direction = _direction(state.carried, gradient, metric)

@@ -24,7 +24,7 @@ from adorym._core.words import span
 from adorym.data import Feed
 from adorym.problem import Problem
 from adorym.sharding import dealt, replicate
-from adorym.solvers._passes import ensure_finite
+from adorym.solvers._passes import ensure_finite, reach
 from adorym.solvers._solver import AbstractSolver, Info, Moment, Work
 from adorym.solvers._vectors import axpy, dot, only
 
@@ -94,18 +94,8 @@ class FirstOrder(AbstractSolver):
         params, frozen = problem.split(model)
         batches = (feed.batch(seed, step) for step in range(feed.batches_per_epoch))
         batch = next(batch for batch in batches if batch.weights.any())  # others hold only frames that are kept back
-        value, gradient = problem.value_and_gradient(params, frozen, batch)
-        ensure_finite(value, gradient, params=params, batches=(batch,))
-        direction = jax.tree.map(lambda leaf: leaf / jnp.maximum(jnp.max(jnp.abs(leaf)), _NOTHING), gradient)
-        count = len(jax.tree.leaves(params))
-        units = []
-        for index, leaf in enumerate(jax.tree.leaves(direction)):
-            along = only(direction, index)
-            curvature = dot(along, problem.gauss_newton_product(params, frozen, batch, vector=along))
-            length = dot(gradient, along) / jnp.maximum(curvature, _NOTHING) / math.sqrt(count)
-            moved = jnp.sum(jnp.square(leaf)) / jnp.maximum(jnp.sum(jnp.abs(leaf)), _NOTHING)
-            units.append(jnp.where(curvature > 0, length * moved, 0.0))
-        return self.blank(problem, model)._replace(units=tuple(units))
+        units = _units(problem, (params, frozen), batch, known=(None,) * len(jax.tree.leaves(params)))
+        return self.blank(problem, model)._replace(units=units)
 
     def step(
         self, problem: Problem, model: PyTree, state: FirstOrderState, *, feed: Feed, moment: Moment
@@ -113,6 +103,8 @@ class FirstOrder(AbstractSolver):
         """See `AbstractSolver.step`."""
         with span("read"):
             batch = feed.batch(moment.seed, moment.step)
+        if moment.step and moment.step % feed.batches_per_epoch == 0 and batch.weights.any():
+            state = state._replace(units=_corrected_units(problem, problem.split(model), batch, known=state.units))
         share = max(float(batch.weights.sum()), 1e-12) / feed.total_weight
         rate = self.rate * 0.5 * (1 + math.cos(math.pi * moment.step / max(moment.steps, 1)))
         numbers = tuple(state.units[0].dtype.type(number) for number in (share, rate))
@@ -122,6 +114,40 @@ class FirstOrder(AbstractSolver):
             value, gradient = _with_penalties(problem, (params, frozen), batch, share=share)
             ensure_finite(value, gradient, params=params, batches=(batch,))
         return found.model, found.state, Info(float(found.value) / share, f"rate {rate:.2f}")
+
+
+def _units(
+    problem: Problem, split: tuple[PyTree, PyTree], batch: Batch, *, known: tuple[Float[Array, ""] | None, ...]
+) -> tuple[Float[Array, ""], ...]:
+    """The units of the leaves, as far as they are not known."""
+    value, gradient = problem.value_and_gradient(*split, batch)
+    ensure_finite(value, gradient, params=split[0], batches=(batch,))
+    direction = jax.tree.map(lambda leaf: leaf / jnp.maximum(jnp.max(jnp.abs(leaf)), _NOTHING), gradient)
+
+    def measured(index: int, leaf: Array, most: float) -> Float[Array, ""]:
+        along = only(direction, index)
+        curvature = dot(along, problem.gauss_newton_product(*split, batch, vector=along))
+        length = dot(gradient, along) / jnp.maximum(curvature, _NOTHING) / math.sqrt(len(known))
+        moved = jnp.sum(jnp.square(leaf)) / jnp.maximum(jnp.sum(jnp.abs(leaf)), _NOTHING)
+        unit = jnp.where(curvature > 0, length * moved, 0.0)
+        return jnp.where(unit < most, unit, 0.0) if most else unit
+
+    leaves = zip(jax.tree.leaves(direction), known, reach(split), strict=True)
+    return tuple(
+        measured(index, leaf, most) if unit is None else unit for index, (leaf, unit, most) in enumerate(leaves)
+    )
+
+
+def _corrected_units(
+    problem: Problem, split: tuple[PyTree, PyTree], batch: Batch, *, known: tuple[Float[Array, ""], ...]
+) -> tuple[Float[Array, ""], ...]:
+    """The units, found at last for corrections that were held because frames did not tell them yet."""
+    held = [bool(most) and not float(unit) for most, unit in zip(reach(split), known, strict=True)]
+    if not any(held):
+        return known
+    return _units(
+        problem, split, batch, known=tuple(None if one else unit for one, unit in zip(held, known, strict=True))
+    )
 
 
 class _Stride(NamedTuple):

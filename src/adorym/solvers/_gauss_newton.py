@@ -21,6 +21,7 @@ from jaxtyping import Array, Float, PyTree
 from adorym.data import Feed
 from adorym.problem import Problem
 from adorym.solvers._passes import (
+    corrected_curvature,
     data_curvature,
     data_product,
     inactive,
@@ -97,6 +98,8 @@ class GaussNewton(AbstractSolver):
         """See `AbstractSolver.step`."""
         params, frozen = problem.split(model)
         params = problem.project(params)
+        curvature = corrected_curvature(problem, (params, frozen), feed, known=state.curvature, moment=moment)
+        state = state._replace(curvature=curvature)
         value, gradient = objective_and_gradient(problem, (params, frozen), feed)
         metric = with_penalties(problem, (params, frozen), state.curvature)
         gradient = inactive(problem, params, gradient, curvature=metric)

@@ -20,7 +20,14 @@ from adorym.data import Feed
 from adorym.problem import Call, Problem
 from adorym.sharding import dealt, replicate
 from adorym.solvers._line_search import length_along, newton_length, search
-from adorym.solvers._passes import data_curvature, inactive, objective_and_gradient, scaled, with_penalties
+from adorym.solvers._passes import (
+    corrected_curvature,
+    data_curvature,
+    inactive,
+    objective_and_gradient,
+    scaled,
+    with_penalties,
+)
 from adorym.solvers._solver import AbstractSolver, Info, Moment
 from adorym.solvers._vectors import axpy, dot, plus
 
@@ -122,6 +129,8 @@ class LBFGS(AbstractSolver):
     ) -> tuple[PyTree, LBFGSState, Info]:
         """See `AbstractSolver.step`."""
         params, frozen = problem.split(model)
+        curvature = corrected_curvature(problem, (params, frozen), feed, known=state.curvature, moment=moment)
+        state = state._replace(curvature=curvature)
         params, gradient, metric = _ahead(problem, (params, frozen), (state.gradient, state.curvature))
         direction, learnt = _direction(state, gradient, metric)
         length = jnp.ones_like(state.value)

@@ -18,7 +18,11 @@ from adorym._core.words import served
 from adorym.data import Feed
 from adorym.problem import Problem
 from adorym.sharding import replicate
+from adorym.solvers._solver import Moment
 from adorym.solvers._vectors import axpy, dot, only, plus, signs
+
+_ANEW = 6
+"""Steps after which the curvature of corrections is measured anew."""
 
 _NO_CURVATURE = 1e-30  # that of a leaf on which the objective does not depend; finite, and so is its inverse
 
@@ -198,17 +202,73 @@ def data_curvature(
 ) -> tuple[Float[Array, ""], ...]:
     """For every free leaf the mean diagonal of JᵀFJ, found with random signs; arguments as of `objective`.
 
-    A scale is all that it is used for, so that a sample of the data is enough.
+    A scale is all that it is used for, so that a sample of the data is enough. A correction, such as that of positions,
+    has none as long as frames do not tell it to within the most that makes sense (`reach`): it is held where it is.
 
     Example:
         >>> callable(data_curvature)
         True
     """
-    probe, curvature, feed = signs(split[0], seed), [], feed.sample()
-    for index, leaf in enumerate(jax.tree.leaves(split[0])):  # one at a time: what couples leaves has either sign
-        along = only(probe, index)
-        curvature.append(_mean_curvature(along, data_product(problem, split, along, feed=feed), leaf.size))
-    return tuple(curvature)
+    count = len(jax.tree.leaves(split[0]))
+    return _measured(problem, split, feed, known=(None,) * count, seed=seed)
+
+
+def corrected_curvature(
+    problem: Problem,
+    split: tuple[PyTree, PyTree],
+    feed: Feed,
+    *,
+    known: tuple[Float[Array, ""], ...],
+    moment: Moment,
+) -> tuple[Float[Array, ""], ...]:
+    """What `data_curvature` found, with that of corrections measured anew every few steps.
+
+    Before there is something to be seen of the sample frames do not tell where they were taken.
+
+    Example:
+        >>> callable(corrected_curvature)
+        True
+    """
+    most = reach(split)
+    if not any(most) or moment.step % _ANEW or not moment.step:
+        return known
+    kept = tuple(None if unit else value for unit, value in zip(most, known, strict=True))
+    return _measured(problem, split, feed, known=kept, seed=moment.seed)
+
+
+def _measured(
+    problem: Problem,
+    split: tuple[PyTree, PyTree],
+    feed: Feed,
+    *,
+    known: tuple[Float[Array, ""] | None, ...],
+    seed: int,
+) -> tuple[Float[Array, ""], ...]:
+    """The curvatures, as far as they are not known."""
+    probe, feed = signs(split[0], seed), feed.sample()
+
+    def measured(index: int, leaf: Array, most: float) -> Float[Array, ""]:
+        along = only(probe, index)  # one at a time: what couples leaves has either sign
+        value = _mean_curvature(along, data_product(problem, split, along, feed=feed), leaf.size)
+        return jnp.where(value * most**2 > 1, value, _NO_CURVATURE) if most else value
+
+    leaves = zip(jax.tree.leaves(split[0]), known, reach(split), strict=True)
+    return tuple(
+        measured(index, leaf, most) if value is None else value for index, (leaf, value, most) in enumerate(leaves)
+    )
+
+
+def reach(split: tuple[PyTree, PyTree]) -> tuple[float, ...]:
+    """For every free leaf the most by which a correction may be off for frames to tell; 0 for what is no correction.
+
+    A model says so as `corrections`.
+
+    Example:
+        >>> callable(reach)
+        True
+    """
+    corrections = getattr(eqx.combine(*split), "corrections", {})
+    return tuple(corrections.get(path, 0.0) for path in leaf_paths(split[0]))
 
 
 def data_product(problem: Problem, split: tuple[PyTree, PyTree], vector: PyTree, *, feed: Feed) -> PyTree:

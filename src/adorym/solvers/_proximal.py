@@ -24,7 +24,15 @@ from jaxtyping import Array, Float, PyTree
 from adorym.data import Feed
 from adorym.problem import Problem
 from adorym.solvers._line_search import newton_length
-from adorym.solvers._passes import data_curvature, ensure_bounded, objective_and_gradient, scaled, tried, undefined
+from adorym.solvers._passes import (
+    corrected_curvature,
+    data_curvature,
+    ensure_bounded,
+    objective_and_gradient,
+    scaled,
+    tried,
+    undefined,
+)
 from adorym.solvers._proximal_map import Duals, Mapped, no_duals, proximal_map
 from adorym.solvers._solver import AbstractSolver, Info, Moment
 from adorym.solvers._vectors import axpy, dot
@@ -115,6 +123,8 @@ class Proximal(AbstractSolver):
         """See `AbstractSolver.step`."""
         params, frozen = problem.split(model)
         params, sharp, data = problem.project(params), problem.sharp(), _data_alone(problem)
+        curvature = corrected_curvature(data, (params, frozen), feed, known=state.curvature, moment=moment)
+        state = state._replace(curvature=curvature)
         start = float(state.value + _penalty(sharp, (params, frozen)))
         noise = 16 * float(jnp.finfo(state.value.dtype).eps) * abs(start)
         values = []

@@ -40,6 +40,7 @@ from jaxtyping import Array, Float, Int, PyTree
 from adorym.data import Feed
 from adorym.problem import Call, Problem, reweighting
 from adorym.sharding import replicate
+from adorym.solvers._follow import followed
 from adorym.solvers._lbfgs import LBFGS
 from adorym.solvers._passes import held_out
 from adorym.solvers._solver import AbstractSolver, Info, Moment, Work
@@ -219,6 +220,7 @@ class Relaxation(AbstractSolver):
         Where the solver `refused` there is no way down at this weight, and nothing to wait for; what held-out frames
         gain from going on all the same, at a corner of the penalties, is no longer worth its many trials.
         """
+        model = followed(problem, model, feed, steps=self.steps, seed=moment.seed)
         params, frozen = problem.split(model)
         value, nat = held_out(problem, model, feed)
         note = f"weight {float(state.weight):.3g}, held out {value:.6g}"

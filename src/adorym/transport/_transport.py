@@ -29,6 +29,11 @@ class AbstractTransport(eqx.Module):
 
     far_field: ClassVar[bool] = False
 
+    @property
+    def corrections(self) -> dict[str, float]:
+        """Names of leaves that correct the geometry, and the most by which each may be off for frames to tell."""
+        return {}
+
     @abc.abstractmethod
     def carry(self, wave: Wave, origin: float, frames: Int[Array, "frame"]) -> Wave:
         """The wave on the detector.
@@ -101,6 +106,11 @@ class NearField(AbstractTransport):
     def over(cls, distances: tuple[float, ...], frame: tuple[int, int]) -> NearField:
         """Free space over the given distances."""
         return cls(tuple(distances), frame, jnp.zeros(len(distances)))
+
+    @property
+    def corrections(self) -> dict[str, float]:
+        """See `AbstractTransport.corrections`: a distance is not off by all of itself."""
+        return {"distance_offset": max(map(abs, self.distances))}
 
     def carry(self, wave: Wave, origin: float, frames: Int[Array, "frame"]) -> Wave:
         """See `AbstractTransport.carry`."""
