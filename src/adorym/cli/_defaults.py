@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from adorym._core.choice import spread
 from adorym.data import Dataset, held_out_frames
 
 _DIM = 100.0
@@ -61,14 +62,9 @@ def _mean_counts(dataset: Dataset) -> float:
 
 def _glimpse(dataset: Dataset, *, views: int, frames: int) -> np.ndarray:
     """Measured pixels `(frame, pixel)` of some views, and of some frames of each; of none that are rejected."""
-    chosen = _spread(np.flatnonzero(dataset.weights.any(axis=1)), views)
-    each = (dataset.read(int(view), _spread(np.flatnonzero(dataset.weights[view]), frames)) for view in chosen)
+    chosen = spread(np.flatnonzero(dataset.weights.any(axis=1)), views)
+    each = (dataset.read(int(view), spread(np.flatnonzero(dataset.weights[view]), frames)) for view in chosen)
     return np.concatenate([images[:, dataset.mask] for images in each])
-
-
-def _spread(indices: np.ndarray, count: int) -> np.ndarray:
-    """So many of the indices at most, from the first to the last."""
-    return indices[np.unique(np.linspace(0, len(indices) - 1, count).astype(int))]
 
 
 def default_stages(dataset: Dataset, experiment: dict[str, Any]) -> list[dict[str, Any]]:

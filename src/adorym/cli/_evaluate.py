@@ -36,7 +36,7 @@ class Evaluator:
     """Measures the fit, and the error where the truth is known.
 
     On the way a part of the data is looked at, the same every time, so that it costs no more than a twentieth of the
-    run; at the start and at the end it is all of them.
+    run; at the end it is all of them.
 
     Args:
         task: what is run.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from adorym._core.choice import spread
 from adorym.cli._measures import Result
 from adorym.cli._memory import held_memory
 from adorym.data import Dataset
@@ -70,22 +71,16 @@ def predicted_frames(model: Experiment, dataset: Dataset, count: int) -> Predict
     usable = np.argwhere(dataset.weights > 0)
     views = np.unique(usable[:, 0])
     if len(views) > 1:
-        views = views[_spread(len(views), count)]
+        views = spread(views, count)
         each = [np.flatnonzero(dataset.weights[view] > 0) for view in views]
         frames = np.array([chosen[len(chosen) // 2] for chosen in each])
     else:
-        chosen = usable[_spread(len(usable), count)]
+        chosen = spread(usable, count)
         views, frames = chosen[:, 0], chosen[:, 1]
     measured = np.stack([dataset.read(int(v), np.array([f]))[0] for v, f in zip(views, frames, strict=True)])
     predict = eqx.filter_jit(lambda model, views, frames: model.predict(views, frames))
     predicted = predict(replicate(model), jnp.asarray(views, jnp.int32), jnp.asarray(frames, jnp.int32)[:, None])
     return Predicted(views, frames, measured, np.asarray(predicted)[:, 0])
-
-
-def _spread(total: int, count: int) -> np.ndarray:
-    """Even indices, in the middle of as many parts."""
-    count = min(total, count)
-    return ((np.arange(count) + 0.5) * total / count).astype(int)
 
 
 def write_result(run: RunFolder, result: Result) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from adorym._core import Batch, JobError
 from adorym._core.ahead import Foreseen, read_ahead
+from adorym._core.choice import spread
 from adorym.data._dataset import Dataset
 
 _SAMPLE, _LEAST = 16, 8
@@ -112,7 +113,7 @@ class Feed:
         A sixteenth, eight at least, however batches are cut: for what is only to be known roughly.
         """
         several = len(self._trained) > 1
-        views, frames = (_spread(self._views), self._frames) if several else (self._views, _spread(self._frames))
+        views, frames = (_sample(self._views), self._frames) if several else (self._views, _sample(self._frames))
         return self._part([(views, frames)], for_all=True)
 
     def kept_back(self) -> Feed:
@@ -215,10 +216,8 @@ class Feed:
         return self._cache[view][frames]
 
 
-def _spread(indices: np.ndarray) -> np.ndarray:
-    """A sample of them, each from the middle of as many parts."""
-    count = min(len(indices), max(_LEAST, -(-len(indices) // _SAMPLE)))
-    return indices[((np.arange(count) + 0.5) * len(indices) / count).astype(int)]
+def _sample(indices: np.ndarray) -> np.ndarray:
+    return spread(indices, max(_LEAST, -(-len(indices) // _SAMPLE)))
 
 
 def _slice(order: np.ndarray, index: int, size: int) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 import numpy as np
 
+from adorym._core.choice import spread
 from adorym.data import Dataset
 from adorym.experiment import ChainSize, Experiment, PlannedFrames
 from adorym.propagation import backward_error, transfer_function
@@ -55,8 +56,8 @@ def least_transmission(dataset: Dataset) -> float:
     if dataset.photons is None and dataset.flat is None:
         return 0.0
     found = []
-    for view in _spread(np.flatnonzero(dataset.weights.any(axis=1)), _VIEWS):
-        images = dataset.read(int(view), _spread(np.flatnonzero(dataset.weights[view]), _FRAMES))
+    for view in spread(np.flatnonzero(dataset.weights.any(axis=1)), _VIEWS):
+        images = dataset.read(int(view), spread(np.flatnonzero(dataset.weights[view]), _FRAMES))
         found.append(_least(images, dataset))
     return float(np.clip(min(found, default=0.0), 0.0, 1.0))
 
@@ -78,8 +79,3 @@ def _squares(images: np.ndarray) -> np.ndarray:
     ny, nx = (n // side for n in images.shape[-2:])
     cut = images[..., : ny * side, : nx * side]
     return cut.reshape(*images.shape[:-2], ny, side, nx, side).sum((-3, -1))
-
-
-def _spread(indices: np.ndarray, count: int) -> np.ndarray:
-    """So many of the indices at most, from the first to the last; none of those that are rejected."""
-    return indices[np.unique(np.linspace(0, len(indices) - 1, count).astype(int))] if len(indices) else indices

@@ -107,7 +107,7 @@ class Proximal(AbstractSolver):
         value, gradient = objective_and_gradient(data, split, feed)
         curvature = data_curvature(data, split, feed, seed=seed)
         downhill = jax.tree.map(jnp.negative, scaled(gradient, curvature, -1))
-        bound = 1 / newton_length(data, split, downhill, gradient=gradient, feed=feed)
+        bound = 1 / newton_length(data, split, downhill, gradient=gradient, feed=feed.sample())
         known = {"value": value, "gradient": gradient, "curvature": curvature, "bound": bound}
         return self.blank(problem, model)._replace(**known)
 

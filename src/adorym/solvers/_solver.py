@@ -114,9 +114,10 @@ class AbstractSolver(eqx.Module):
     def work(self, feed: Feed, steps: int, *, leaves: int) -> Work:
         """About what so many steps on `leaves` free leaves take, `init` included.
 
-        By default what most solvers do: a gradient for every step, after a gradient and the curvature of every leaf.
+        By default what most solvers do: a gradient for every step, after a gradient, the curvature of every leaf and
+        that along the first step.
         """
-        return Work(gradients=(steps + 1) * feed.batches(), products=leaves * feed.sample().batches())
+        return Work(gradients=(steps + 1) * feed.batches(), products=(leaves + 1) * feed.sample().batches())
 
     def rewritten(self, state: PyTree) -> PyTree:
         """What of a state a step writes anew, beside the state before it; the rest is handed on."""
