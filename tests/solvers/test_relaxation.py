@@ -277,3 +277,14 @@ def test_what_another_solver_left_unexplained_is_noise_for_the_first_weight() ->
     chi_squared = held_out(problem, run.model, feed)[1]
     assert chi_squared > 10  # nothing has been explained yet
     assert warm == pytest.approx(cold * chi_squared**0.5)
+
+
+def test_a_weight_without_effect_is_not_made_smaller() -> None:
+    """Looks after every step are gains for long, and would halve the weight each time."""
+    start = task(measured(2e5), TotalVariation())
+    (stage,) = start.stages
+    hasty = dataclasses.replace(stage.solver, steps=1)
+    run = dataclasses.replace(start, stages=(dataclasses.replace(stage, solver=hasty),))
+    weights = [float(progress.state.weight) for progress in itertools.islice(iterate(run), 16)]
+    assert min(weights) == pytest.approx(2 * weights[0] / 64, rel=1e-6)  # the first was halved by its own look
+    assert weights.count(min(weights)) > 1

@@ -14,7 +14,9 @@ Where no weight is left open the same rule is early stopping.
 
 The first weight follows from the noise. A voxel's gradient has the curvature of the data along it as its variance, of
 which `data_curvature` is the mean h; a penalty that pulls with much less than √h cannot hold noise back, one that pulls
-with much more lets nothing appear. The way begins at 8 √h, in units of the scale.
+with much more lets nothing appear. The way begins at 8 √h, in units of the scale, and goes down to √h/8: what
+held-out frames still gain there comes from further steps, and a weight without effect would be the worse start for the
+way up.
 
 How much a change of the held-out frames' objective says is known without a scale of its own: in nats, one is what
 chance makes, more where the model does not explain the frames (times the reduced χ²). What is left unexplained is more
@@ -46,6 +48,7 @@ from adorym.solvers._passes import held_out
 from adorym.solvers._solver import AbstractSolver, Info, Moment, Work
 
 _ABOVE = 8.0  # times the noise's own weight
+_DEPTH = 64.0  # times less than the first weight: below √h/8 a penalty is none, and what still gains are the steps
 _AGAIN = 4.0  # times the weight that was best before
 _GAIN, _LOSS = 1.0, 10.0  # nats that are a gain, and that are a loss without doubt
 _FAINT = 5e-5  # of the nats that noise in every free element costs the held-out frames: too little of a gain
@@ -60,6 +63,7 @@ class RelaxationState(NamedTuple):
     Attributes:
         inner: the solver's own state.
         weight: what "auto" weights are now.
+        least: below which it does not fall.
         taken: steps taken at this weight.
         looks: how many were a gain; as many as `growing` has once all views are used.
         best: lowest objective of the held-out frames in nats, and the `best_weight` and `best_params` that had it.
@@ -75,6 +79,7 @@ class RelaxationState(NamedTuple):
 
     inner: PyTree
     weight: Float[Array, ""]
+    least: Float[Array, ""]
     taken: Int[Array, ""]
     looks: Int[Array, ""]
     best: Float[Array, ""]
@@ -156,7 +161,7 @@ class Relaxation(AbstractSolver):
         params, _ = problem.split(model)
         inner = self.solver.blank(problem, model)
         zero, never, none = _number(0.0), _number(math.inf), _number(0)
-        return RelaxationState(inner, zero, none, none, never, zero, params, never, none, none)
+        return RelaxationState(inner, zero, zero, none, none, never, zero, params, never, none, none)
 
     def kernels(self, problem: Problem, model: PyTree) -> list[Call]:
         """See `AbstractSolver.kernels`."""
@@ -180,7 +185,7 @@ class Relaxation(AbstractSolver):
         elif not self.start:
             unexplained = held_out(problem, model, feed)[1] if self.warm else 1.0
             weight = _ABOVE * math.sqrt(unexplained) * float(problem.noise_weight(params, frozen, inner.curvature))
-        state = blank._replace(weight=_number(weight))
+        state = blank._replace(weight=_number(weight), least=_number(weight / _DEPTH))
         change = problem.reweighted(params, frozen, (blank.weight, state.weight))
         return state._replace(inner=self.solver.moved(inner, change))
 
@@ -267,7 +272,8 @@ class Relaxation(AbstractSolver):
                 inner=self.solver.renewed(problem.with_weight(weight), model, before.inner, feed=part)
             )
         if problem.open_in(model) and int(after.way) != _UP:
-            weight = _number(float(before.weight) / self.factor) if int(after.way) == _DOWN else before.best_weight
+            lower = _number(max(float(before.weight) / self.factor, float(before.least)))
+            weight = lower if int(after.way) == _DOWN else before.best_weight
         change = problem.reweighted(*problem.split(model), (before.weight, weight))
         return after._replace(inner=self.solver.moved(before.inner, change), weight=weight)
 
