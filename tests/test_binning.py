@@ -39,8 +39,8 @@ from adorym.transport import FarField, InFocus
 PHANTOM = cone(size=32, voxel=4e-9, energy=1e3)
 
 
-def holograms() -> Dataset:
-    plan = plan_holography((32, 32), pixel=4e-9, energy=1e3, distances=(5e-7,), views=20, photons=1e5)
+def holograms(photons: float = 1e5) -> Dataset:
+    plan = plan_holography((32, 32), pixel=4e-9, energy=1e3, distances=(5e-7,), views=20, photons=photons)
     return simulate(plan, PHANTOM.delta, PHANTOM.beta, seed=1)
 
 
@@ -245,8 +245,59 @@ def test_a_part_of_the_views_stands_for_all() -> None:
     assert feed.every(1) is feed
 
 
-def test_the_weight_begins_above_the_one_that_was_best_before() -> None:
-    run = list(iterate(dataclasses.replace(task(1), problem=Problem(Poisson(), (), (TotalVariation(),)), stages=(
-        Stage(("object",), LBFGS(), 14, (2, 1)),))))  # fmt: skip
-    best, first = run[13].state.best_weight, run[14].problem.regularizers[0].weight
-    assert float(first) == pytest.approx(4 * float(best), rel=1e-5)
+# --- levels that the data decide --------------------------------------------------------------------------------------
+
+
+def judged(photons: float) -> Task:
+    """Weight and end of both levels are left to frames that are kept back."""
+    dataset, fixed = holograms(photons), task(1)
+    problem = dataclasses.replace(fixed.problem, regularizers=(TotalVariation(),))
+    stage = Stage(("object",), LBFGS(), "auto", (2, 1))
+    return Task(dataset, holography(dataset, slab_voxels=8), problem, (stage,), held_out=fixed.held_out)
+
+
+def alone(photons: float) -> Task:
+    """Without the coarse level."""
+    both = judged(photons)
+    return dataclasses.replace(both, stages=(dataclasses.replace(both.stages[0], binning=(1,)),))
+
+
+def error(model: Experiment) -> float:
+    return float(np.linalg.norm(model.object.delta_beta()[0] - PHANTOM.delta))
+
+
+def levels(run: list[Progress]) -> tuple[list[Progress], list[Progress]]:
+    coarse, fine = ([one for one in run if one.level.factor == factor] for factor in (2, 1))
+    assert coarse[-1].over
+    assert fine[-1].last
+    return coarse, fine
+
+
+@pytest.fixture(scope="module")
+def dim() -> list[Progress]:
+    return list(iterate(judged(1e2)))
+
+
+def test_a_level_begins_above_the_weight_that_was_best_before_in_units_of_the_noise(dim: list[Progress]) -> None:
+    """Where the coarse model explains the coarse frames."""
+    coarse, fine = levels(dim)
+    before, after = coarse[-1].state, fine[0].state
+    assert float(before.unexplained) < 1.2
+    weights = {round(float(one.state.weight / one.state.noise), 6) for one in coarse}
+    assert sorted(weights, reverse=True) == pytest.approx(
+        [8 * 0.5**i for i in range(len(weights))]
+    )  # the way down alone
+    first = 4 * float(before.best_weight) / float(before.noise) * float(after.noise)
+    assert float(after.weight) == pytest.approx(first, rel=1e-5)
+    assert after.noise != before.noise
+    assert error(fine[0].model) < error(next(iterate(alone(1e2))).model)
+
+
+def test_what_does_not_explain_its_frames_is_no_start() -> None:
+    """The fine level begins as if there had been no other."""
+    coarse, fine = levels(list(iterate(judged(1e5))))
+    assert float(coarse[-1].state.unexplained) > 1.2
+    assert "no start to go on from" in coarse[-1].info.note
+    first = next(iterate(alone(1e5)))
+    assert float(first.state.weight) == float(fine[0].state.weight)
+    np.testing.assert_array_equal(fine[0].model.object.parametrization.delta, first.model.object.parametrization.delta)

@@ -28,7 +28,11 @@ def lines(**environment: str) -> list[str]:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a matter of Linux's C library")
 def test_a_program_starts_anew_with_the_same_words() -> None:
-    assert lines() == ["started", "started", "glibc.malloc.hugetlb=1 ['a b', '--c']"]
+    assert lines() == [
+        "started",
+        "started",
+        "glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=8388608 ['a b', '--c']",
+    ]
 
 
 def test_what_is_set_stays() -> None:

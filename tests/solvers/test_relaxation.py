@@ -288,3 +288,19 @@ def test_a_weight_without_effect_is_not_made_smaller() -> None:
     weights = [float(progress.state.weight) for progress in itertools.islice(iterate(run), 16)]
     assert min(weights) == pytest.approx(2 * weights[0] / 64, rel=1e-6)  # the first was halved by its own look
     assert weights.count(min(weights)) > 1
+
+
+def test_after_another_way_down_all_views_are_used() -> None:
+    """What few of them show is there already; the first weight is in units of the noise's own."""
+    run = task(measured(1e3, views=48), TotalVariation())
+    problem, feed = dataclasses.replace(run.problem, free=("object",)), run.feed(0, 1)
+    solver = run.stages[0].solver
+    assert isinstance(solver, Relaxation)
+    first = solver.init(problem, run.model, feed, seed=0)
+    assert solver._keep(feed, first) > 1
+    assert float(first.weight) == pytest.approx(8 * float(first.noise))
+    best = first._replace(best_weight=3 * first.noise)
+    after = solver.following(solver, best).init(problem, run.model, feed, seed=0)
+    assert solver._keep(feed, after) == 1
+    assert float(after.noise) == pytest.approx(float(first.noise), rel=0.5)  # of more views
+    assert float(after.weight) == pytest.approx(4 * 3 * float(after.noise))

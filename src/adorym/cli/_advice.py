@@ -95,7 +95,7 @@ def _binning(prepared: Prepared, facts: dict[str, Any]) -> list[dict[str, str]]:
     for factor in (4, 2):
         stage = dataclasses.replace(first, binning=(factor,))
         fits = min(facts["frames"][2:]) // factor >= _LEAST_PIXELS
-        if not fits or later or first.binning != (1,) or not first.solver.sweeps:
+        if not fits or later or min(first.binning) > 1 or not first.solver.sweeps:
             continue
         with contextlib.suppress(JobError):
             check_levels(stage, task.dataset, task.model)

@@ -12,6 +12,12 @@ from adorym.data import Dataset, held_out_frames
 _DIM = 100.0
 """Counts of a pixel, on average, below which frames are dim."""
 
+_COARSER = (8, 4, 2)
+"""By how much larger pixels and voxels may be on the way to the finest."""
+
+_LEAST_PIXELS = 64
+"""Along each side of a frame, that the coarsest level keeps."""
+
 
 def is_volume(dataset: Dataset) -> bool:
     """Whether the object is a volume: several angles, or a technique that is about volumes."""
@@ -31,12 +37,20 @@ def filled(tables: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
     usual = default_stages(dataset, tables["experiment"])
     told = tables.get("stages", usual)
     tables["stages"] = [{"free": usual[0]["free"], **one} for one in told]
+    levels = default_levels(dataset)
+    if tables["stages"] and len(levels) > 1 and _ends_itself(tables["stages"][0]):
+        tables["stages"][0].setdefault("binning", levels)
     last = tables["stages"][-1] if tables["stages"] else {}
-    left_open = last.get("solver") != "first order" and last.get("epochs", "auto") == "auto"
+    left_open = _ends_itself(last)
     left_open &= tables.get("output", {}).get("held_out", "auto") != 0
     if left_open and held_out_frames(dataset) is not None:
         tables.setdefault("regularizers", [{"kind": "total variation", "where": "object", "weight": "auto"}])
     return tables
+
+
+def _ends_itself(stage: dict[str, Any]) -> bool:
+    """Whether the data decide the end of a stage."""
+    return stage.get("solver") != "first order" and stage.get("epochs", "auto") == "auto"
 
 
 def _likelihood(dataset: Dataset, technique: str, told: dict[str, Any]) -> dict[str, Any]:
@@ -75,6 +89,18 @@ def default_stages(dataset: Dataset, experiment: dict[str, Any]) -> list[dict[st
         return [_open(["object"] if is_volume(dataset) else ["object", "probe"])]
     fixed = experiment.get("parametrization", _usual(experiment)) == "fixed ratio"
     return [_open(["object.delta" if fixed else "object"])]
+
+
+def default_levels(dataset: Dataset) -> list[int]:
+    """From coarse to fine, as a stage's `binning`: where a volume is so large that a coarse one costs next to nothing.
+
+    Of holograms; frames in focus have a start already, and of a scan only the middles of the frames would be left.
+    """
+    if dataset.technique != "holography" or not is_volume(dataset):
+        return [1]
+    sides = dataset.frames.shape[2:]
+    coarser = [f for f in _COARSER if all(n % f == 0 and n // f >= _LEAST_PIXELS for n in sides)]
+    return [*coarser, 1]
 
 
 def _usual(experiment: dict[str, Any]) -> str:

@@ -136,7 +136,7 @@ class _Session:
             at_most=any(isinstance(stage.epochs, str) for stage in task.stages),
         )
         with self.watch.span("compile"):
-            task.compile_ahead()
+            task.compile_ahead(start)
         with Interruption() as asked, bar:
             if found is None:
                 with self.watch.span("look"):

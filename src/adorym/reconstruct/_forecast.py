@@ -185,6 +185,9 @@ def forecast(task: Task, *, room: float = math.inf, tell: Callable[[str], None] 
     legs = task.legs()
     for index, leg in enumerate(legs):
         stage, feed = task.stages[leg.stage], task.feed(leg.stage, leg.factor)
+        solver = stage.solver
+        if index and isinstance(solver, Relaxation):  # begins with all views
+            solver = dataclasses.replace(solver, growing=())
         problem = dataclasses.replace(task.problem, free=stage.free)
         model = Level.begun(index, 0, factor=leg.factor, base=task.model).model
         model = placed(problem, model)
@@ -209,13 +212,13 @@ def forecast(task: Task, *, room: float = math.inf, tell: Callable[[str], None] 
             kernels=kernels,
             cached=feed.cached_bytes,
             rates=None,
-            work=lambda steps, solver=stage.solver, feed=feed, leaves=leaves: solver.work(feed, steps, leaves=leaves),
+            work=lambda steps, solver=solver, feed=feed, leaves=leaves: solver.work(feed, steps, leaves=leaves),
         )
         needed = copies * one.working + one.cached if shared else one.working
         if needed <= room:
             tell(f"{name}trying {min(_BATCHES, one.batches)} of {one.batches} batches")
             feed = task.feed(leg.stage, leg.factor)  # none of its frames have been read
-            one = dataclasses.replace(one, rates=_rates(problem, model, feed, solver=stage.solver))
+            one = dataclasses.replace(one, rates=_rates(problem, model, feed, solver=solver))
         found.append(one)
     return Forecast(tuple(found), copies)
 

@@ -2,7 +2,8 @@
 
 What is coarse shows in few pixels, few voxels and few views, and is found there for a fraction of the time (multigrid;
 Nash, Optimization Methods and Software 14, 99 (2000)). A level changes what was there before by what it found: detail
-finer than its grid is kept.
+finer than its grid is kept. Where a coarse model does not explain the coarse frames, its errors end up in what it
+finds, and stay: then a level begins where the one before began.
 """
 
 from __future__ import annotations

@@ -126,12 +126,20 @@ class Task:
             for factor in stage.binning
         ]
 
-    def compile_ahead(self) -> None:
-        """Compile what the first stage needs side by side, which is sooner done than one after the other."""
-        problem = dataclasses.replace(self.problem, free=self.stages[0].free)
-        solver = self.stages[0].solver
-        others = solver.kernels(problem, placed(problem, self.model))
-        problem.with_weight(0.0).compile_ahead(self.model, self.feed(0).blank(), others=others)
+    def compile_ahead(self, start: Snapshot | None = None) -> None:
+        """Compile what a leg needs side by side, which is sooner done than one after the other.
+
+        Args:
+            start: where to go on; the leg is that of it, or the first.
+        """
+        level = _level(self, start) if start is not None else None
+        index = 0 if level is None else level.leg
+        leg = self.legs()[index]
+        level = Level.begun(index, 0, factor=leg.factor, base=self.model) if level is None else level
+        problem = dataclasses.replace(self.problem, free=self.stages[leg.stage].free)
+        others = self.stages[leg.stage].solver.kernels(problem, placed(problem, level.model))
+        blank = self.feed(leg.stage, leg.factor).blank()
+        problem.with_weight(0.0).compile_ahead(level.model, blank, others=others)
 
 
 class Snapshot(NamedTuple):
@@ -153,6 +161,8 @@ class Snapshot(NamedTuple):
 class _OnHost(Mapping[str, np.ndarray]):
     """Arrays of devices, each brought to the host when it is asked for: all at once may be more than there is room for.
 
+    Of those whose type files do not know, the bits.
+
     Args:
         leaves: by their names.
     """
@@ -161,7 +171,8 @@ class _OnHost(Mapping[str, np.ndarray]):
         self._leaves = leaves
 
     def __getitem__(self, name: str) -> np.ndarray:
-        return on_host(self._leaves[name])
+        array = on_host(self._leaves[name])
+        return array.view(np.uint16) if array.dtype == jnp.bfloat16 else array
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._leaves)
@@ -219,7 +230,7 @@ def _restored(tree: PyTree, name: str, arrays: Mapping[str, np.ndarray]) -> PyTr
                 f"The checkpoint's {name}.{path} is {'missing' if saved is None else saved.shape} where the job makes "
                 f"{np.shape(leaf)}: resume with the job the run was started with."
             )
-        leaves.append(jnp.asarray(saved))
+        leaves.append(jnp.asarray(saved.view(leaf.dtype) if leaf.dtype == jnp.bfloat16 else saved))
     return jax.tree.unflatten(jax.tree.structure(tree), leaves)
 
 
@@ -250,6 +261,8 @@ def iterate(task: Task, start: Snapshot | None = None) -> Iterator[Progress]:
         stage = task.stages[stage_index]
         problem = dataclasses.replace(task.problem, free=stage.free)
         solver = stage.solver if before is None else stage.solver.following(*before)
+        rough = index + 1 < len(legs) and legs[index + 1].stage == stage_index
+        solver = solver.roughly() if rough else solver
         problem = problem if solver.sweeps else problem.with_weight(0.0)
         feed = task.feed(stage_index, factor)
         if begun is not None and start is not None:
@@ -272,7 +285,10 @@ def iterate(task: Task, start: Snapshot | None = None) -> Iterator[Progress]:
             last, most = over and index + 1 == len(legs), level.first + steps + later
             posed = solver.posed(problem, state)
             yield Progress(done, most, stage_index, level.whole(problem), state, info, posed, feed, over, last, level)
-        model, before = level.whole(problem), (solver, state)
+        if rough and not solver.explains(state):  # a coarse model's errors would stay
+            model = level.base
+        else:
+            model, before = level.whole(problem), (solver, state)
 
 
 def placed(problem: Problem, model: Experiment) -> Experiment:

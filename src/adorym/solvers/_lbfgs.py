@@ -89,7 +89,7 @@ class LBFGS(AbstractSolver):
         params, _ = problem.split(model)
         curvature = tuple(jnp.zeros((), leaf.dtype) for leaf in jax.tree.leaves(params))
         nothing = jax.tree.map(jnp.zeros_like, params)
-        none = (nothing,) * self.memory
+        none = (_short(nothing),) * self.memory
         return LBFGSState(jnp.zeros_like(curvature[0]), nothing, curvature, none, none)
 
     def kernels(self, problem: Problem, model: PyTree) -> list[Call]:
@@ -133,13 +133,15 @@ class LBFGS(AbstractSolver):
         state = state._replace(curvature=curvature)
         params, gradient, metric = _ahead(problem, (params, frozen), (state.gradient, state.curvature))
         direction, learnt = _direction(state, gradient, metric)
+        del gradient, metric  # as large as what is free; the direction is zero where that gradient is
         length = jnp.ones_like(state.value)
         if not learnt:  # a first guess, which the search puts right
-            length = newton_length(problem, (params, frozen), direction, gradient=gradient, feed=feed.sample())
-        start = state.value, gradient
+            sample = feed.sample()
+            length = newton_length(problem, (params, frozen), direction, gradient=state.gradient, feed=sample)
+        start = state.value, state.gradient
         found = search(problem, (params, frozen), direction, start=start, length=length, feed=feed)
         if found is None:  # what is remembered misleads, or nothing is left to gain
-            nothing = (dealt(jax.tree.map(jnp.zeros_like, params)),) * self.memory
+            nothing = (dealt(_short(jax.tree.map(jnp.zeros_like, params))),) * self.memory
             state = state._replace(steps=nothing, changes=nothing)
             return eqx.combine(params, frozen), state, Info(float(state.value), "refused", refused=True)
         state = _remembered(state, params, (found.params, found.value, found.gradient))
@@ -175,15 +177,31 @@ def _direction(state: LBFGSState, gradient: PyTree, metric: tuple[Array, ...]) -
     return jax.tree.map(jnp.negative, vector), newest is not None
 
 
+_HALF = {"float64": jnp.float32, "float32": jnp.bfloat16}
+
+
+def _short(tree: PyTree) -> PyTree:
+    """Numbers of half as many bits, for what is remembered: a pair may be off by a part in 500 in each element.
+
+    The second derivative that the pairs make is known to a few directions only; it stays positive, as the pairs that
+    are kept are those whose product is when they are rounded.
+    """
+    return jax.tree.map(lambda leaf: leaf.astype(_HALF.get(leaf.dtype.name, leaf.dtype)), tree)
+
+
+def _whole(tree: PyTree, like: PyTree) -> PyTree:
+    return jax.tree.map(lambda leaf, other: leaf.astype(other.dtype), tree, like)
+
+
 def _free(tree: PyTree, gradient: PyTree) -> PyTree:
     """Zero where the gradient is; by a product, which has no branch to mispredict."""
-    return jax.tree.map(lambda x, g: x * (g != 0).astype(x.dtype), tree, gradient)
+    return jax.tree.map(lambda x, g: x.astype(g.dtype) * (g != 0).astype(g.dtype), tree, gradient)
 
 
 @jax.jit
 def _newest_first(vector: PyTree, pair: tuple[PyTree, PyTree], gradient: PyTree) -> tuple[PyTree, tuple[Array, Array]]:
     """The first loop: the vector without what one pair explains; rate and share of the pair."""
-    step, change = pair[0], _free(pair[1], gradient)
+    step, change = _whole(pair[0], gradient), _free(pair[1], gradient)
     product = dot(step, change)
     rate = jnp.where(product > 0, 1 / jnp.where(product > 0, product, 1), 0)
     share = rate * dot(step, vector)
@@ -196,14 +214,14 @@ def _oldest_first(
 ) -> PyTree:
     """The second loop: the vector with what one pair knows."""
     rate, share = numbers
-    return axpy(share - rate * dot(pair[1], vector), _free(pair[0], gradient), vector)
+    return axpy(share - rate * dot(_whole(pair[1], gradient), vector), _free(pair[0], gradient), vector)
 
 
 @jax.jit
 def _unit(pair: tuple[PyTree, PyTree], gradient: PyTree, metric: tuple[Array, ...]) -> Float[Array, ""]:
     """How much smaller the second derivative is along a pair than the metric has it."""
     change = _free(pair[1], gradient)
-    return dot(pair[0], change) / dot(change, scaled(change, metric, -1))
+    return dot(_whole(pair[0], gradient), change) / dot(change, scaled(change, metric, -1))
 
 
 @jax.jit
@@ -224,5 +242,5 @@ def _remembered(state: LBFGSState, params: PyTree, place: tuple[PyTree, Array, P
 @jax.jit
 def _taught(before: tuple[PyTree, PyTree], after: tuple[PyTree, PyTree]) -> tuple[PyTree, PyTree, Bool[Array, ""]]:
     """From one place and its gradient to the next, and whether the curvature between them is positive."""
-    step, change = (jax.tree.map(jnp.subtract, a, b) for a, b in zip(after, before, strict=True))
-    return step, change, dot(step, change) > 0
+    step, change = (_short(jax.tree.map(jnp.subtract, a, b)) for a, b in zip(after, before, strict=True))
+    return step, change, dot(_whole(step, after[0]), _whole(change, after[0])) > 0

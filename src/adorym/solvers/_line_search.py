@@ -112,13 +112,13 @@ def search(
     noise = 16 * float(jnp.finfo(start[0].dtype).eps) * abs(value)
     values = []
     for trial in range(1, _TRIALS + 1):
-        candidate, moved, promised = _reached(problem, params, (direction, gradient), length=length)
+        candidate, promised = _reached(problem, params, (direction, gradient), length=length)
         fall, factor = float(promised), 0.1
         if fall < 0:
             after, slope = tried(problem, (candidate, frozen), feed)
             values.append(float(after))
             ensure_bounded(values[-1])
-            change, end = values[-1] - value, float(dot(slope, moved))
+            change, end = values[-1] - value, float(_along(slope, candidate, params))
             flat = change <= noise and end <= (1 - 2 * _SHARE) * -fall
             if math.isfinite(end) and (change <= _SHARE * fall or flat):
                 note, gain = f"{trial} trial{'s' * (trial > 1)}", trial == 1 or change < -noise
@@ -132,11 +132,14 @@ def search(
 
 
 @eqx.filter_jit
-def _reached(
-    problem: Problem, params: PyTree, both: tuple[PyTree, PyTree], *, length: Array
-) -> tuple[PyTree, PyTree, Array]:
-    """The point at a length, the way to it, and what the gradient promises there."""
+def _reached(problem: Problem, params: PyTree, both: tuple[PyTree, PyTree], *, length: Array) -> tuple[PyTree, Array]:
+    """The point at a length, and what the gradient promises there."""
     direction, gradient = both
     candidate = problem.project(axpy(length, direction, params))
-    moved = jax.tree.map(jnp.subtract, candidate, params)
-    return candidate, moved, dot(gradient, moved)
+    return candidate, _along(gradient, candidate, params)
+
+
+@jax.jit
+def _along(gradient: PyTree, end: PyTree, start: PyTree) -> Float[Array, ""]:
+    """A gradient's part along the way between two places."""
+    return dot(gradient, jax.tree.map(jnp.subtract, end, start))

@@ -30,7 +30,7 @@ _NO_CURVATURE = 1e-30  # that of a leaf on which the objective does not depend; 
 def summed(kernel: Callable[[Batch], PyTree], feed: Feed) -> PyTree:
     """Sum of a kernel over the batches of a pass over all data, which are read one after the other.
 
-    One batch is at work and one waits for it; more would only take memory.
+    One batch is at work and one waits for it; more would only take memory. What is added up is added in place.
 
     Example:
         >>> import dataclasses
@@ -44,11 +44,18 @@ def summed(kernel: Callable[[Batch], PyTree], feed: Feed) -> PyTree:
         3.0
     """
     total: PyTree = None
+    before: Array | None = None
     for batch in served(feed.sweep()):
         part = kernel(batch)
-        before, total = total, part if total is None else plus(total, part)
         jax.block_until_ready(before)
+        total, before = (part, None) if total is None else _added(total, part)
     return total
+
+
+@partial(jax.jit, donate_argnums=0)
+def _added(total: PyTree, part: PyTree) -> tuple[PyTree, Array]:
+    """The sum, in the memory of the total, and a number that is there as soon as it is."""
+    return jax.tree.map(jnp.add, total, part), jnp.zeros(())
 
 
 def objective(problem: Problem, split: tuple[PyTree, PyTree], feed: Feed) -> Float[Array, ""]:

@@ -48,10 +48,11 @@ from adorym.solvers._passes import held_out
 from adorym.solvers._solver import AbstractSolver, Info, Moment, Work
 
 _ABOVE = 8.0  # times the noise's own weight
-_DEPTH = 64.0  # times less than the first weight: below √h/8 a penalty is none, and what still gains are the steps
+_BELOW = 0.125  # of it: there a penalty is none, and what still gains are the steps
 _AGAIN = 4.0  # times the weight that was best before
 _GAIN, _LOSS = 1.0, 10.0  # nats that are a gain, and that are a loss without doubt
 _FAINT = 5e-5  # of the nats that noise in every free element costs the held-out frames: too little of a gain
+_EXPLAINED = 1.2  # reduced χ² below which nothing is fitted that is not there
 _LEAST_VIEWS = 12
 _ROUNDING = 1e-5  # of sums over many pixels
 _DOWN, _BACK, _UP = range(3)
@@ -63,10 +64,11 @@ class RelaxationState(NamedTuple):
     Attributes:
         inner: the solver's own state.
         weight: what "auto" weights are now.
-        least: below which it does not fall.
+        noise: the weight √h that pulls at an element as much as noise does.
         taken: steps taken at this weight.
         looks: how many were a gain; as many as `growing` has once all views are used.
         best: lowest objective of the held-out frames in nats, and the `best_weight` and `best_params` that had it.
+        unexplained: their reduced χ² then, 1 at least.
         counted: what it was when a gain was last seen, or when a way began, from which the next gain is counted: small
             ones add up.
         worse: times in a row that the held-out frames were not predicted better.
@@ -79,12 +81,13 @@ class RelaxationState(NamedTuple):
 
     inner: PyTree
     weight: Float[Array, ""]
-    least: Float[Array, ""]
+    noise: Float[Array, ""]
     taken: Int[Array, ""]
     looks: Int[Array, ""]
     best: Float[Array, ""]
     best_weight: Float[Array, ""]
     best_params: PyTree
+    unexplained: Float[Array, ""]
     counted: Float[Array, ""]
     worse: Int[Array, ""]
     way: Int[Array, ""]
@@ -103,8 +106,10 @@ class Relaxation(AbstractSolver):
             strong a few views show all that they let through.
         patience: looks without a gain after which a weight is given up, on the way down all of them; one clear loss is
             enough, and one look on the way back, above the best weight and where the solver finds no way down.
-        start: the first weight; 0 finds it.
+        start: the first weight in units of the noise's own; 0 finds it.
+        noise: what the noise's own is where nothing here says so: that of the stage before.
         warm: whether another solver came before, so that what is unexplained at the start counts as noise.
+        rough: whether the result is but a start: then the way down is all.
 
     Example:
         >>> from adorym.solvers import LBFGS
@@ -120,7 +125,9 @@ class Relaxation(AbstractSolver):
     growing: tuple[int, ...] = eqx.field(static=True, default=(8, 8, 4, 4, 2, 2))
     patience: int = eqx.field(static=True, default=2)
     start: float = eqx.field(static=True, default=0.0)
+    noise: float = eqx.field(static=True, default=1.0)
     warm: bool = eqx.field(static=True, default=False)
+    rough: bool = eqx.field(static=True, default=False)
 
     @classmethod
     def of(cls, solver: AbstractSolver) -> Relaxation:
@@ -161,7 +168,7 @@ class Relaxation(AbstractSolver):
         params, _ = problem.split(model)
         inner = self.solver.blank(problem, model)
         zero, never, none = _number(0.0), _number(math.inf), _number(0)
-        return RelaxationState(inner, zero, zero, none, none, never, zero, params, never, none, none)
+        return RelaxationState(inner, zero, zero, none, none, never, zero, params, never, never, none, none)
 
     def kernels(self, problem: Problem, model: PyTree) -> list[Call]:
         """See `AbstractSolver.kernels`."""
@@ -177,15 +184,17 @@ class Relaxation(AbstractSolver):
         params, frozen = problem.split(model)
         params = problem.project(params)
         blank = self.blank(problem, model)
+        if self.start:
+            blank = blank._replace(looks=_number(len(self._growing(feed))))
         part = feed.every(self._keep(feed, blank))
         inner = self.solver.init(problem.with_weight(0.0), eqx.combine(params, frozen), part, seed=seed)
-        weight, open_here = self.start, problem.open_in(model)
-        if not open_here:
-            weight /= _AGAIN  # of a stage before, to be kept for one that follows
-        elif not self.start:
+        if problem.open_in(model):
+            noise = float(problem.noise_weight(params, frozen, inner.curvature))
             unexplained = held_out(problem, model, feed)[1] if self.warm else 1.0
-            weight = _ABOVE * math.sqrt(unexplained) * float(problem.noise_weight(params, frozen, inner.curvature))
-        state = blank._replace(weight=_number(weight), least=_number(weight / _DEPTH))
+            weight = (self.start or _ABOVE * math.sqrt(unexplained)) * noise
+        else:  # that of a stage before, to be kept for one that follows
+            noise, weight = self.noise, self.start * self.noise / _AGAIN
+        state = blank._replace(weight=_number(weight), noise=_number(noise))
         change = problem.reweighted(params, frozen, (blank.weight, state.weight))
         return state._replace(inner=self.solver.moved(inner, change))
 
@@ -194,10 +203,22 @@ class Relaxation(AbstractSolver):
         return problem.with_weight(state.best_weight if self.finished(state) else state.weight)
 
     def following(self, before: AbstractSolver, state: PyTree) -> Relaxation:
-        """See `AbstractSolver.following`: the weight begins above the one that was best, or follows from the misfit."""
+        """See `AbstractSolver.following`: the weight begins above the one that was best, or follows from the misfit.
+
+        All views are used then: what few of them show is there already.
+        """
         if not isinstance(before, Relaxation):
             return dataclasses.replace(self, warm=True)
-        return dataclasses.replace(self, start=_AGAIN * float(state.best_weight))
+        noise = float(state.noise)
+        return dataclasses.replace(self, start=_AGAIN * float(state.best_weight) / noise, noise=noise)
+
+    def roughly(self) -> Relaxation:
+        """See `AbstractSolver.roughly`: the way down alone."""
+        return dataclasses.replace(self, rough=True)
+
+    def explains(self, state: RelaxationState) -> bool:
+        """See `AbstractSolver.explains`: by the held-out frames."""
+        return float(state.unexplained) < _EXPLAINED
 
     def finished(self, state: RelaxationState) -> bool:
         """See `AbstractSolver.finished`."""
@@ -233,7 +254,8 @@ class Relaxation(AbstractSolver):
         worth = value - float(state.counted) < -_gain(params, feed) * nat - rounding
         lost = value - float(state.best) > _LOSS * nat**2 + rounding
         if value < float(state.best):
-            state = state._replace(best=_number(value), best_weight=state.weight, best_params=params)
+            best = {"best": _number(value), "best_weight": state.weight, "best_params": params}
+            state = state._replace(**best, unexplained=_number(nat))
         looks, way, keep = int(state.looks), int(state.way), self._keep(feed, state)
         higher = way == _UP and float(state.weight) > float(state.best_weight)  # than any that was a gain
         worse = 0 if worth else int(state.worse) + 1
@@ -246,13 +268,17 @@ class Relaxation(AbstractSolver):
             looks += 1
         if worth or over:
             state = state._replace(counted=state.best)
-        ended = moment.step + 1 == moment.steps or (over and ((way == _UP and higher) or not open_here))
+        ended = moment.step + 1 == moment.steps or (over and ((way == _UP and higher) or not open_here or self.rough))
         way = min(way + over, _UP)
         worse = self.patience if ended else (0 if over else worse)
         counts = {"worse": worse, "looks": looks, "way": way, "taken": 0}
         after = state._replace(**{name: _number(count) for name, count in counts.items()})
         if ended:
             note += f"; the best was weight {float(state.best_weight):.3g}"
+            if self.rough and not self.explains(state):
+                note += (
+                    f", which leaves a reduced chi squared of {float(state.unexplained):.3g}: no start to go on from"
+                )
             return eqx.combine(state.best_params, frozen), after, note
         if over and way == _UP:
             model = eqx.combine(state.best_params, frozen)
@@ -272,7 +298,7 @@ class Relaxation(AbstractSolver):
                 inner=self.solver.renewed(problem.with_weight(weight), model, before.inner, feed=part)
             )
         if problem.open_in(model) and int(after.way) != _UP:
-            lower = _number(max(float(before.weight) / self.factor, float(before.least)))
+            lower = _number(max(float(before.weight) / self.factor, _BELOW * float(before.noise)))
             weight = lower if int(after.way) == _DOWN else before.best_weight
         change = problem.reweighted(*problem.split(model), (before.weight, weight))
         return after._replace(inner=self.solver.moved(before.inner, change), weight=weight)

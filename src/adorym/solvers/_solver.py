@@ -135,6 +135,14 @@ class AbstractSolver(eqx.Module):
         """This solver as it goes on from where another, with its last state, has ended."""
         return self
 
+    def roughly(self) -> AbstractSolver:
+        """This solver where its result is but a start, for which nearly right is enough."""
+        return self
+
+    def explains(self, state: PyTree) -> bool:
+        """Whether data are explained well enough for what was found to be a start; told by what judges itself."""
+        return True
+
     def finished(self, state: PyTree) -> bool:
         """Whether nothing more is to be gained, so that a stage may end before its last step."""
         return False
