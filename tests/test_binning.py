@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import equinox as eqx
 import jax
@@ -10,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from adorym._core import JobError, SamplingError
+from adorym._core import DataError, JobError, SamplingError
 from adorym._core.resampling import binned, spread
 from adorym.constraints import non_negative
 from adorym.data import ArrayFrames, Dataset, Feed
@@ -25,15 +26,16 @@ from adorym.experiment import (
     ptychography,
 )
 from adorym.geometry import Geometry
+from adorym.io import latest_checkpoint, write_checkpoint
 from adorym.likelihoods import Poisson
 from adorym.objects import LogAmplitudePhase
 from adorym.phantoms import cone
 from adorym.probes import Modes, PlaneWave
 from adorym.problem import Problem
-from adorym.reconstruct import Progress, Stage, Task, iterate, restored, snapshot
+from adorym.reconstruct import Progress, Snapshot, Stage, Task, iterate, restored, snapshot
 from adorym.regularizers import TotalVariation
 from adorym.simulate import simulate
-from adorym.solvers import LBFGS
+from adorym.solvers import LBFGS, FirstOrder
 from adorym.transport import FarField, InFocus
 
 PHANTOM = cone(size=32, voxel=4e-9, energy=1e3)
@@ -291,6 +293,43 @@ def test_a_level_begins_above_the_weight_that_was_best_before_in_units_of_the_no
     assert float(after.weight) == pytest.approx(first, rel=1e-5)
     assert after.noise != before.noise
     assert error(fine[0].model) < error(next(iterate(alone(1e2))).model)
+
+
+@pytest.mark.parametrize("photons", [1e2, 1e5])
+@pytest.mark.parametrize("earlier", [False, True])
+def test_from_the_end_of_a_coarse_level_it_goes_on_bit_by_bit(photons: float, *, earlier: bool) -> None:
+    """Whether the fine one starts from it or not, and whether another stage came before."""
+    whole = judged(photons)
+    if earlier:
+        rough = Stage(("object",), FirstOrder(views_per_batch=4, frames_per_batch=1), 1)
+        whole = dataclasses.replace(whole, stages=(rough, *whole.stages))
+    run = list(iterate(whole))
+    coarse, fine = levels([one for one in run if one.stage == len(whole.stages) - 1])
+    assert (float(coarse[-1].state.unexplained) > 1.2) == (photons > 1e3)
+    again = next(iterate(whole, snapshot(coarse[-1])))
+    assert again.step == fine[0].step
+    for one, other in zip(jax.tree.leaves(again.state), jax.tree.leaves(fine[0].state), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.single_precision
+def test_what_is_remembered_in_16_bits_goes_through_a_file(tmp_path: Path) -> None:
+    whole = task(1, epochs=6)
+    run = list(iterate(whole))
+    taken = snapshot(run[3])
+    write_checkpoint(tmp_path, taken.step, taken.arrays, header={})
+    read = latest_checkpoint(tmp_path).checkpoint
+    assert read is not None
+    pairs = [array for name, array in read.arrays.items() if ".steps" in name or ".changes" in name]
+    assert {array.dtype for array in pairs} == {np.dtype(np.uint16)}
+    left = list(iterate(whole, Snapshot(read.step, read.arrays)))
+    assert [one.step for one in left] == [5, 6]
+    for one, other in zip(jax.tree.leaves(left[-1].state), jax.tree.leaves(run[-1].state), strict=True):
+        assert one.dtype == other.dtype
+        np.testing.assert_array_equal(one, other)
+    old = {name: array.astype(np.float32) for name, array in read.arrays.items()}
+    with pytest.raises(DataError, match="that version of adorym"):
+        next(iterate(whole, Snapshot(read.step, old)))
 
 
 def test_what_does_not_explain_its_frames_is_no_start() -> None:

@@ -48,6 +48,23 @@ def test_the_first_step_does_not_count_for_the_rate() -> None:
     assert lines[-1] == "step 3/10, 1.0 s/step, 7 s left"
 
 
+def test_coarse_steps_tell_nothing_of_the_time_that_is_left() -> None:
+    """They are quick; the pace of the fine ones is counted from the first of them."""
+    lines: list[str] = []
+    ticks = iter([0.0, 1.0, 2.0, 10.0, 20.0, 30.0])
+    display = LineDisplay(9, lines.append, interval=0.0, clock=lambda: next(ticks))
+    for step, binning in enumerate([4, 4, 2, 1, 1, 1], start=1):
+        display.update(step, binning=binning)
+    assert lines == [
+        "step 1/9, binning 4",
+        "step 2/9, 1.0 s/step, binning 4",
+        "step 3/9, binning 2",
+        "step 4/9",
+        "step 5/9, 10.0 s/step, 40 s left",
+        "step 6/9, 10.0 s/step, 30 s left",
+    ]
+
+
 def test_a_resumed_run_counts_on() -> None:
     out = io.StringIO()
     console = Console(file=out, force_terminal=True, width=120, color_system=None)

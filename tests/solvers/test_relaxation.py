@@ -272,7 +272,7 @@ def test_what_another_solver_left_unexplained_is_noise_for_the_first_weight() ->
     problem, feed = dataclasses.replace(run.problem, free=("object",)), run.feed(0, 1)
     solver = run.stages[0].solver
     assert isinstance(solver, Relaxation)
-    after = solver.following(FirstOrder(), ())
+    after = solver.following(FirstOrder().left(()))
     cold, warm = (float(one.init(problem, run.model, feed, seed=0).weight) for one in (solver, after))
     chi_squared = held_out(problem, run.model, feed)[1]
     assert chi_squared > 10  # nothing has been explained yet
@@ -300,7 +300,9 @@ def test_after_another_way_down_all_views_are_used() -> None:
     assert solver._keep(feed, first) > 1
     assert float(first.weight) == pytest.approx(8 * float(first.noise))
     best = first._replace(best_weight=3 * first.noise)
-    after = solver.following(solver, best).init(problem, run.model, feed, seed=0)
+    after = solver.following(solver.left(best)).init(problem, run.model, feed, seed=0)
     assert solver._keep(feed, after) == 1
     assert float(after.noise) == pytest.approx(float(first.noise), rel=0.5)  # of more views
     assert float(after.weight) == pytest.approx(4 * 3 * float(after.noise))
+    nothing_open = solver.following((0.0, 2.0))  # where the stage before had no weight to find
+    assert solver._keep(feed, nothing_open.init(problem, run.model, feed, seed=0)) == 1

@@ -155,8 +155,9 @@ def _halves(prepared: Prepared, asked: Interruption) -> list[Experiment]:
         )
         with display:
             for progress in iterate(task):
-                model = progress.model
-                display.update(progress.step)
+                if progress.last:
+                    model = progress.model
+                display.update(progress.step, total=progress.steps, binning=progress.coarse)
                 if asked.signal:
                     raise Stopped(asked.signal)
         results.append(model)

@@ -36,14 +36,13 @@ def filled(tables: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
         tables.setdefault("constraints", constraints)
     usual = default_stages(dataset, tables["experiment"])
     told = tables.get("stages", usual)
-    tables["stages"] = [{"free": usual[0]["free"], **one} for one in told]
-    levels = default_levels(dataset)
-    if tables["stages"] and len(levels) > 1 and _ends_itself(tables["stages"][0]):
-        tables["stages"][0].setdefault("binning", levels)
+    stages = [{"free": usual[0]["free"], "binning": [1], **one} for one in told]
+    judged = tables.get("output", {}).get("held_out", "auto") != 0 and held_out_frames(dataset) is not None
+    if stages and "binning" not in told[0] and judged and _ends_itself(stages[0]) and _of_object(stages[0]):
+        stages[0]["binning"] = default_levels(dataset)
+    tables["stages"] = stages
     last = tables["stages"][-1] if tables["stages"] else {}
-    left_open = _ends_itself(last)
-    left_open &= tables.get("output", {}).get("held_out", "auto") != 0
-    if left_open and held_out_frames(dataset) is not None:
+    if _ends_itself(last) and judged:
         tables.setdefault("regularizers", [{"kind": "total variation", "where": "object", "weight": "auto"}])
     return tables
 
@@ -51,6 +50,11 @@ def filled(tables: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
 def _ends_itself(stage: dict[str, Any]) -> bool:
     """Whether the data decide the end of a stage."""
     return stage.get("solver") != "first order" and stage.get("epochs", "auto") == "auto"
+
+
+def _of_object(stage: dict[str, Any]) -> bool:
+    """Whether a stage refines the sample."""
+    return any(str(path).split(".")[0] == "object" for path in stage["free"])
 
 
 def _likelihood(dataset: Dataset, technique: str, told: dict[str, Any]) -> dict[str, Any]:
@@ -96,11 +100,17 @@ def default_levels(dataset: Dataset) -> list[int]:
 
     Of holograms; frames in focus have a start already, and of a scan only the middles of the frames would be left.
     """
-    if dataset.technique != "holography" or not is_volume(dataset):
+    if dataset.technique != "holography" or dataset.probe is not None:  # an illumination on a grid of its own
         return [1]
-    sides = dataset.frames.shape[2:]
-    coarser = [f for f in _COARSER if all(n % f == 0 and n // f >= _LEAST_PIXELS for n in sides)]
-    return [*coarser, 1]
+    sides, mask = dataset.frames.shape[2:], dataset.mask
+    fine = [f for f in _COARSER if all(n % f == 0 and n // f >= _LEAST_PIXELS for n in sides)]
+    return [*(f for f in fine if 2 * _measured(mask, f) >= np.mean(mask)), 1]
+
+
+def _measured(mask: np.ndarray, factor: int) -> float:
+    """How much of a frame is left where every pixel of a square has to be measured."""
+    (ny, nx), f = mask.shape, factor
+    return float(np.mean(mask.reshape(ny // f, f, nx // f, f).all(axis=(1, 3))))
 
 
 def _usual(experiment: dict[str, Any]) -> str:

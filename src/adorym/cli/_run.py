@@ -126,7 +126,7 @@ class _Session:
         self.run.cut_metrics(-1 if found is None else found.step)
         for record in self.run.records():
             self.taken[record.get("stage", 0)] += bool(record["step"])
-        model = task.model if start is None else restored(task, start)
+        model: Experiment | None = None
         bar = progress_display(
             self.total,
             note,
@@ -140,17 +140,26 @@ class _Session:
         with Interruption() as asked, bar:
             if found is None:
                 with self.watch.span("look"):
-                    look = self.evaluator.look(model, task.problem, whole=False)
+                    look = self.evaluator.look(task.model, task.problem, whole=False)
                 self.run.append({"step": 0, "seconds": 0.0, **look})
             for progress in self.watch.steps(iterate(task, start)):
-                model = progress.model
+                if progress.last:
+                    model = progress.model
                 with self.watch.span("look"):
-                    bar.update(progress.step, misfit=self._record(progress))
+                    told = {"misfit": self._record(progress), "total": progress.steps, "binning": progress.coarse}
+                    bar.update(progress.step, **told)
                 with self.watch.span("checkpoint"):
                     self._save(progress, stopping=bool(asked.signal))
                 if asked.signal:
                     break
-        return self._stopped(asked.signal) if asked.signal else self._finish(model)
+                if progress.over and not progress.last:
+                    with self.watch.span("compile"):
+                        task.compile_after(progress.level.leg)
+        if asked.signal:
+            return self._stopped(asked.signal)
+        if model is None:  # no step was left
+            model = task.model if start is None else restored(task, start)
+        return self._finish(model)
 
     def _stopped(self, signal: int) -> Outcome:
         note(f"Stopped with a checkpoint; go on with: adorym resume {self.run.path}")

@@ -186,8 +186,8 @@ def forecast(task: Task, *, room: float = math.inf, tell: Callable[[str], None] 
     for index, leg in enumerate(legs):
         stage, feed = task.stages[leg.stage], task.feed(leg.stage, leg.factor)
         solver = stage.solver
-        if index and isinstance(solver, Relaxation):  # begins with all views
-            solver = dataclasses.replace(solver, growing=())
+        if index and all(isinstance(one, Relaxation) for one in (solver, task.stages[legs[index - 1].stage].solver)):
+            solver = solver.following((1.0, 1.0))  # with all views
         problem = dataclasses.replace(task.problem, free=stage.free)
         model = Level.begun(index, 0, factor=leg.factor, base=task.model).model
         model = placed(problem, model)

@@ -47,6 +47,7 @@ class Level(NamedTuple):
         leg: index of the leg.
         first: steps that were done before it.
         factor: its binning.
+        before: what the solver before it left, if there was one.
         base: the model at full resolution when the leg began.
         model: the model on the leg's own grid.
 
@@ -58,13 +59,16 @@ class Level(NamedTuple):
     leg: int
     first: int
     factor: int
+    before: tuple[float, float] | None
     base: Experiment
     model: Experiment
 
     @classmethod
-    def begun(cls, leg: int, first: int, *, factor: int, base: Experiment) -> Level:
+    def begun(
+        cls, leg: int, first: int, *, factor: int, base: Experiment, before: tuple[float, float] | None = None
+    ) -> Level:
         """A leg before its first step."""
-        return cls(leg, first, factor, base, base if factor == 1 else _binned(base, factor))
+        return cls(leg, first, factor, before, base, base if factor == 1 else _binned(base, factor))
 
     def moved(self, model: Experiment) -> Level:
         """The leg after a step to another model; where its grid is the full one, nothing else is kept."""

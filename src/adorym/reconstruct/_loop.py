@@ -20,7 +20,7 @@ from adorym.problem import Fit, Problem
 from adorym.reconstruct._levels import LEAST_VIEWS, Leg, Level
 from adorym.reconstruct._stages import Stage, check_levels, with_batches, with_end, with_scales
 from adorym.sharding import dealt, on_host, replicate
-from adorym.solvers import AbstractSolver, Info, Moment
+from adorym.solvers import Info, Moment
 
 
 class Progress(NamedTuple):
@@ -30,13 +30,13 @@ class Progress(NamedTuple):
         step: steps done so far, over all stages.
         steps: steps there will be.
         stage: index of the stage the step belongs to.
-        model: the experiment as it stands.
         state: the solver's state after the step.
         info: what the solver said.
         problem: what was being solved, with the weights that it has now.
         feed: what served the data.
         over: whether its level is done.
         last: whether nothing follows.
+        rough: whether a finer level of the same stage follows.
         level: the binning at which the step was done, and what it started from.
 
     Example:
@@ -47,14 +47,24 @@ class Progress(NamedTuple):
     step: int
     steps: int
     stage: int
-    model: Experiment
     state: PyTree
     info: Info
     problem: Problem
     feed: Feed
     over: bool
     last: bool
+    rough: bool
     level: Level
+
+    @property
+    def model(self) -> Experiment:
+        """The experiment as it stands, at full resolution; of a coarser level it is made anew each time."""
+        return self.level.whole(self.problem)
+
+    @property
+    def coarse(self) -> int:
+        """The binning of a level that is a start for a finer one, else 1."""
+        return self.level.factor if self.rough else 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,19 +137,28 @@ class Task:
         ]
 
     def compile_ahead(self, start: Snapshot | None = None) -> None:
-        """Compile what a leg needs side by side, which is sooner done than one after the other.
+        """Compile what the first leg needs side by side, which is sooner done than one after the other.
 
         Args:
-            start: where to go on; the leg is that of it, or the first.
+            start: where to go on; then it is the leg of that.
         """
-        level = _level(self, start) if start is not None else None
-        index = 0 if level is None else level.leg
-        leg = self.legs()[index]
-        level = Level.begun(index, 0, factor=leg.factor, base=self.model) if level is None else level
-        problem = dataclasses.replace(self.problem, free=self.stages[leg.stage].free)
-        others = self.stages[leg.stage].solver.kernels(problem, placed(problem, level.model))
-        blank = self.feed(leg.stage, leg.factor).blank()
-        problem.with_weight(0.0).compile_ahead(level.model, blank, others=others)
+        if start is None:
+            level = Level.begun(0, 0, factor=self.legs()[0].factor, base=self.model)
+        else:
+            level = _level(self, start)
+        self.compile_leg(level.leg, level.model)
+
+    def compile_leg(self, leg: int, model: Experiment) -> None:
+        """Compile what a leg needs for a model on its grid."""
+        stage, factor, _ = self.legs()[leg]
+        problem = dataclasses.replace(self.problem, free=self.stages[stage].free)
+        others = self.stages[stage].solver.kernels(problem, placed(problem, model))
+        problem.with_weight(0.0).compile_ahead(model, self.feed(stage, factor).blank(), others=others)
+
+    def compile_after(self, leg: int) -> None:
+        """Compile what the leg after one needs."""
+        following = self.legs()[leg + 1]
+        self.compile_leg(leg + 1, Level.begun(leg + 1, 0, factor=following.factor, base=self.model).model)
 
 
 class Snapshot(NamedTuple):
@@ -191,6 +210,8 @@ def snapshot(progress: Progress) -> Snapshot:
     level = progress.level
     trees = {"model": level.base, "coarse": level.model} if level.factor > 1 else {"model": level.model}
     leaves = {"level.leg": np.asarray(level.leg), "level.first": np.asarray(level.first)}
+    if level.before is not None:
+        leaves["level.before"] = np.asarray(level.before)
     for name, tree in {**trees, "state": progress.state}.items():
         for path, leaf in zip(leaf_paths(tree), jax.tree.leaves(tree), strict=True):
             leaves[f"{name}.{path}"] = leaf
@@ -217,7 +238,9 @@ def _level(task: Task, start: Snapshot) -> Level:
     leg, first = (int(start.arrays.get(f"level.{name}", -1)) for name in ("leg", "first"))
     if not 0 <= leg < len(legs):
         raise DataError("The checkpoint belongs to another job: resume with the job the run was started with.")
-    level = Level.begun(leg, first, factor=legs[leg].factor, base=base)
+    before = start.arrays.get("level.before")
+    left = None if before is None else (float(before[0]), float(before[1]))
+    level = Level.begun(leg, first, factor=legs[leg].factor, base=base, before=left)
     return level if level.factor == 1 else level._replace(model=_restored(level.model, "coarse", start.arrays))
 
 
@@ -225,12 +248,13 @@ def _restored(tree: PyTree, name: str, arrays: Mapping[str, np.ndarray]) -> PyTr
     leaves = []
     for path, leaf in zip(leaf_paths(tree), jax.tree.leaves(tree), strict=True):
         saved = arrays.get(f"{name}.{path}")
-        if saved is None or saved.shape != np.shape(leaf):
+        short = jnp.asarray(leaf).dtype == jnp.bfloat16
+        if saved is None or saved.shape != np.shape(leaf) or (short and saved.dtype != np.uint16):
             raise DataError(
                 f"The checkpoint's {name}.{path} is {'missing' if saved is None else saved.shape} where the job makes "
-                f"{np.shape(leaf)}: resume with the job the run was started with."
+                f"{np.shape(leaf)}: resume with the job the run was started with, and that version of adorym."
             )
-        leaves.append(jnp.asarray(saved.view(leaf.dtype) if leaf.dtype == jnp.bfloat16 else saved))
+        leaves.append(jnp.asarray(saved.view(jnp.bfloat16) if short else saved))
     return jax.tree.unflatten(jax.tree.structure(tree), leaves)
 
 
@@ -254,13 +278,14 @@ def iterate(task: Task, start: Snapshot | None = None) -> Iterator[Progress]:
     """
     legs, model, done = task.legs(), task.model, 0
     begun = None if start is None else _level(task, start)
-    before: tuple[AbstractSolver, PyTree] | None = None
+    before: tuple[float, float] | None = None
     for index, (stage_index, factor, steps) in enumerate(legs):
         if begun is not None and index < begun.leg:
             continue
         stage = task.stages[stage_index]
         problem = dataclasses.replace(task.problem, free=stage.free)
-        solver = stage.solver if before is None else stage.solver.following(*before)
+        before = before if begun is None else begun.before
+        solver = stage.solver if before is None else stage.solver.following(before)
         rough = index + 1 < len(legs) and legs[index + 1].stage == stage_index
         solver = solver.roughly() if rough else solver
         problem = problem if solver.sweeps else problem.with_weight(0.0)
@@ -270,9 +295,10 @@ def iterate(task: Task, start: Snapshot | None = None) -> Iterator[Progress]:
             state = dealt(_restored(solver.blank(problem, level.model), "state", start.arrays))
             begun = None
         else:
-            level = Level.begun(index, done, factor=factor, base=model)
+            level = Level.begun(index, done, factor=factor, base=model, before=before)
             level = level.moved(placed(problem, level.model))
             state = dealt(solver.init(problem, level.model, feed, seed=task.seed))
+        model = task.model  # the one before would take as much memory as the one that is refined
         later = sum(leg.steps for leg in legs[index + 1 :])
         for step in range(done - level.first, steps):
             if solver.finished(state):
@@ -281,14 +307,16 @@ def iterate(task: Task, start: Snapshot | None = None) -> Iterator[Progress]:
             with jax.profiler.StepTraceAnnotation("step", step_num=done + 1):  # seen by a trace, if there is one
                 moved, state, info = solver.step(problem, level.model, state, feed=feed, moment=moment)
             level, done = level.moved(moved), done + 1
+            del moved
             over = step + 1 == steps or solver.finished(state)
             last, most = over and index + 1 == len(legs), level.first + steps + later
             posed = solver.posed(problem, state)
-            yield Progress(done, most, stage_index, level.whole(problem), state, info, posed, feed, over, last, level)
+            yield Progress(done, most, stage_index, state, info, posed, feed, over, last, rough, level)
         if rough and not solver.explains(state):  # a coarse model's errors would stay
             model = level.base
         else:
-            model, before = level.whole(problem), (solver, state)
+            model, before = level.whole(problem), solver.left(state)
+        del state
 
 
 def placed(problem: Problem, model: Experiment) -> Experiment:
@@ -339,9 +367,8 @@ def reconstruct(task: Task, consumers: Sequence[Callable[[Progress], None]] = ()
         >>> callable(reconstruct)
         True
     """
-    model = task.model
+    progress: Progress | None = None
     for progress in iterate(task):
-        model = progress.model
         for consumer in consumers:
             consumer(progress)
-    return model
+    return task.model if progress is None else progress.model

@@ -23,12 +23,14 @@ class ProgressDisplay(ABC):
     """
 
     @abstractmethod
-    def update(self, step: int, *, misfit: float | None = None) -> None:
+    def update(self, step: int, *, misfit: float | None = None, total: int = 0, binning: int = 1) -> None:
         """Take note of a completed step.
 
         Args:
             step: the number of completed steps, of all.
             misfit: the latest misfit, where there is one.
+            total: of how many, where that has changed.
+            binning: by how much larger pixels were in it, where finer ones follow: its pace tells nothing of theirs.
         """
 
     def close(self) -> None:
@@ -51,7 +53,7 @@ class SilentDisplay(ProgressDisplay):
         >>> SilentDisplay().update(1)
     """
 
-    def update(self, step: int, *, misfit: float | None = None) -> None:
+    def update(self, step: int, *, misfit: float | None = None, total: int = 0, binning: int = 1) -> None:
         """See `ProgressDisplay.update`."""
 
 
@@ -86,13 +88,14 @@ class LineDisplay(ProgressDisplay):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._total, self._write, self._interval, self._title = total, write, interval, title
-        self._pace = _Pace(total, clock, at_most)
+        self._pace = _Pace(clock, at_most)
         self._written = -float("inf")
         self._pending = ""
 
-    def update(self, step: int, *, misfit: float | None = None) -> None:
+    def update(self, step: int, *, misfit: float | None = None, total: int = 0, binning: int = 1) -> None:
         """See `ProgressDisplay.update`."""
-        now = self._pace.note(step)
+        self._total = total or self._total
+        now = self._pace.note(step, self._total, binning)
         lead = f"{self._title}: " if self._title else ""
         self._pending = ", ".join([f"{lead}step {step}/{self._total}", *self._pace.facts(misfit)])
         if now - self._written >= self._interval or step >= self._total:
@@ -142,14 +145,15 @@ class BarDisplay(ProgressDisplay):
             MofNCompleteColumn(),
             TextColumn("{task.fields[facts]}"),
         )
-        self._bar = Progress(*texts, console=console)
-        self._pace = _Pace(total, clock, at_most)
+        self._bar, self._total = Progress(*texts, console=console), total
+        self._pace = _Pace(clock, at_most)
         self._task = self._bar.add_task(title, total=total, completed=start, facts="starting")
 
-    def update(self, step: int, *, misfit: float | None = None) -> None:
+    def update(self, step: int, *, misfit: float | None = None, total: int = 0, binning: int = 1) -> None:
         """See `ProgressDisplay.update`."""
-        self._pace.note(step)
-        self._bar.update(self._task, completed=step, facts="  ".join(self._pace.facts(misfit)))
+        self._total = total or self._total
+        self._pace.note(step, self._total, binning)
+        self._bar.update(self._task, completed=step, total=self._total, facts="  ".join(self._pace.facts(misfit)))
 
     def close(self) -> None:
         """Stop redrawing; the last state stays."""
@@ -197,12 +201,16 @@ def progress_display(
 class _Pace:
     """Rate and time left from the last steps; the first one only starts the clock, since it compiles."""
 
-    def __init__(self, total: int, clock: Callable[[], float], at_most: bool) -> None:
-        self._total, self._clock, self._bound = total, clock, "at most " if at_most else ""
+    def __init__(self, clock: Callable[[], float], at_most: bool) -> None:
+        self._clock, self._bound = clock, "at most " if at_most else ""
         self._marks: collections.deque[tuple[float, int]] = collections.deque(maxlen=_WINDOW)
+        self._total, self._binning = 0, 1
 
-    def note(self, step: int) -> float:
-        now = self._clock()
+    def note(self, step: int, total: int, binning: int) -> float:
+        now, self._total = self._clock(), total
+        if binning != self._binning:
+            self._marks.clear()
+            self._binning = binning
         self._marks.append((now, step))
         return now
 
@@ -213,5 +221,8 @@ class _Pace:
         if last > first and done > begun:
             pace = (last - first) / (done - begun)
             found.append(f"{1 / pace:.1f} steps/s" if pace < 1 else f"{pace:.1f} s/step")
-            found.append(f"{self._bound}{_words.duration(pace * max(self._total - done, 0))} left")
+            if self._binning == 1:
+                found.append(f"{self._bound}{_words.duration(pace * max(self._total - done, 0))} left")
+        if self._binning > 1:
+            found.append(f"binning {self._binning}")
         return found

@@ -60,7 +60,7 @@ class LBFGS(AbstractSolver):
     Attributes:
         views_per_batch: views whose frames are computed in one kernel call; 0 is decided from the data.
         frames_per_batch: frames of each view in one kernel call; 0 is decided from the data.
-        memory: steps that are remembered; each takes twice the memory of what is free.
+        memory: steps that are remembered; each takes the memory of what is free, as two vectors in half of its bits.
 
     Example:
         >>> LBFGS().memory

@@ -44,11 +44,11 @@ def summed(kernel: Callable[[Batch], PyTree], feed: Feed) -> PyTree:
         3.0
     """
     total: PyTree = None
-    before: Array | None = None
+    before: PyTree = None
     for batch in served(feed.sweep()):
         part = kernel(batch)
         jax.block_until_ready(before)
-        total, before = (part, None) if total is None else _added(total, part)
+        total, before = (part, part) if total is None else _added(total, part)
     return total
 
 

@@ -109,6 +109,7 @@ class Relaxation(AbstractSolver):
         start: the first weight in units of the noise's own; 0 finds it.
         noise: what the noise's own is where nothing here says so: that of the stage before.
         warm: whether another solver came before, so that what is unexplained at the start counts as noise.
+        whole: whether all views are used from the first step.
         rough: whether the result is but a start: then the way down is all.
 
     Example:
@@ -128,6 +129,7 @@ class Relaxation(AbstractSolver):
     noise: float = eqx.field(static=True, default=1.0)
     warm: bool = eqx.field(static=True, default=False)
     rough: bool = eqx.field(static=True, default=False)
+    whole: bool = eqx.field(static=True, default=False)
 
     @classmethod
     def of(cls, solver: AbstractSolver) -> Relaxation:
@@ -184,7 +186,7 @@ class Relaxation(AbstractSolver):
         params, frozen = problem.split(model)
         params = problem.project(params)
         blank = self.blank(problem, model)
-        if self.start:
+        if self.whole:
             blank = blank._replace(looks=_number(len(self._growing(feed))))
         part = feed.every(self._keep(feed, blank))
         inner = self.solver.init(problem.with_weight(0.0), eqx.combine(params, frozen), part, seed=seed)
@@ -202,15 +204,19 @@ class Relaxation(AbstractSolver):
         """See `AbstractSolver.posed`."""
         return problem.with_weight(state.best_weight if self.finished(state) else state.weight)
 
-    def following(self, before: AbstractSolver, state: PyTree) -> Relaxation:
+    def left(self, state: RelaxationState) -> tuple[float, float]:
+        """See `AbstractSolver.left`."""
+        return float(state.best_weight), float(state.noise)
+
+    def following(self, left: tuple[float, float]) -> Relaxation:
         """See `AbstractSolver.following`: the weight begins above the one that was best, or follows from the misfit.
 
-        All views are used then: what few of them show is there already.
+        After another of its kind all views are used: what few of them show is there already.
         """
-        if not isinstance(before, Relaxation):
+        weight, noise = left
+        if math.isnan(weight):
             return dataclasses.replace(self, warm=True)
-        noise = float(state.noise)
-        return dataclasses.replace(self, start=_AGAIN * float(state.best_weight) / noise, noise=noise)
+        return dataclasses.replace(self, start=_AGAIN * weight / noise, noise=noise, whole=True)
 
     def roughly(self) -> Relaxation:
         """See `AbstractSolver.roughly`: the way down alone."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import math
 from typing import NamedTuple
 
 import equinox as eqx
@@ -131,8 +132,15 @@ class AbstractSolver(eqx.Module):
         """The problem with what the solver has decided in it."""
         return problem
 
-    def following(self, before: AbstractSolver, state: PyTree) -> AbstractSolver:
-        """This solver as it goes on from where another, with its last state, has ended."""
+    def left(self, state: PyTree) -> tuple[float, float]:
+        """What of the last state matters to what follows: an open weight as found, and what the noise's own is.
+
+        Not a number where weights were not judged.
+        """
+        return math.nan, math.nan
+
+    def following(self, left: tuple[float, float]) -> AbstractSolver:
+        """This solver as it goes on from where another has ended, with what that `left`."""
         return self
 
     def roughly(self) -> AbstractSolver:

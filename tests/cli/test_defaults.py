@@ -1,0 +1,64 @@
+"""What a job takes where it does not say."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from adorym.cli._defaults import default_levels, filled
+from adorym.experiment import GaussianProbe, Raster, plan_holography, plan_ptychography, plan_tomography
+
+
+@pytest.mark.parametrize(
+    ("shape", "levels"),
+    [
+        ((64, 64), [1]),
+        ((127, 256), [1]),
+        ((128, 128), [2, 1]),
+        ((128, 512), [2, 1]),
+        ((256, 256), [4, 2, 1]),
+        ((512, 264), [4, 2, 1]),
+        ((2048, 2048), [8, 4, 2, 1]),
+        ((300, 300), [4, 2, 1]),
+        ((250, 250), [2, 1]),
+    ],
+)
+def test_large_holograms_begin_coarse(shape: tuple[int, int], levels: list[int]) -> None:
+    """As long as the factor divides both sides and leaves 64 pixels."""
+    plan = plan_holography(shape, pixel=2e-9, energy=5e3, distances=(1e-6,), views=40)
+    assert default_levels(plan) == levels
+
+
+def test_frames_in_focus_and_scans_do_not() -> None:
+    assert default_levels(plan_tomography((256, 256), pixel=1e-6, energy=2e4, views=40)) == [1]
+    scan = plan_ptychography((128, 128), pixel=2e-9, energy=1e3, probe=GaussianProbe(128), raster=Raster(32.0), views=3)
+    assert default_levels(scan) == [1]
+
+
+def test_only_the_first_stage_begins_coarse_and_only_if_the_data_decide_its_end() -> None:
+    plan = plan_holography((128, 128), pixel=2e-9, energy=5e3, distances=(1e-6,), views=40)
+
+    def binnings(*stages: dict) -> list[list[int]]:
+        tables = {"stages": list(stages)} if stages else {}
+        return [one["binning"] for one in filled(tables, plan)["stages"]]
+
+    assert binnings() == [[2, 1]]
+    assert binnings({"memory": 3}, {"free": ["object", "probe"]}) == [[2, 1], [1]]
+    assert binnings({"epochs": 30}) == [[1]]
+    assert binnings({"solver": "first order", "epochs": 3}, {}) == [[1], [1]]
+    assert binnings({"binning": [1]}) == [[1]]
+    assert binnings({"free": ["geometry.axis_offset"]}, {}) == [[1], [1]]  # of the sample nothing moves
+
+
+def test_only_what_frames_kept_back_can_judge_begins_coarse() -> None:
+    few = plan_holography((128, 128), pixel=2e-9, energy=5e3, distances=(1e-6,), views=8)
+    assert filled({}, few)["stages"][0]["binning"] == [1]
+    many = plan_holography((128, 128), pixel=2e-9, energy=5e3, distances=(1e-6,), views=40)
+    assert filled({"output": {"held_out": 0}}, many)["stages"][0]["binning"] == [1]
+    lit = dataclasses.replace(many, probe=np.ones((1, 128, 128), complex))  # on a grid that need not be divided
+    assert default_levels(lit) == [1]
+    dead = np.random.default_rng(0).random((128, 128)) > 0.2  # squares of 4 that are measured whole: 41 %
+    assert default_levels(dataclasses.replace(many, mask=dead)) == [2, 1]
+    assert default_levels(dataclasses.replace(many, mask=dead & dead[::-1])) == [1]
