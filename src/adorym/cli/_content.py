@@ -105,7 +105,9 @@ def _constraint(table: dict[str, Any]) -> str:
 
 def _stage(table: dict[str, Any]) -> str:
     end = "until held-out frames gain no more" if table["epochs"] == "auto" else f"{table['epochs']} epochs"
-    return f"{table['solver']} on {' and '.join(_name(path) for path in table['free'])}, {end}"
+    *coarse, _ = table["binning"]
+    levels = f", from pixels {' and '.join(map(str, coarse))} times larger" if coarse else ""
+    return f"{table['solver']} on {' and '.join(_name(path) for path in table['free'])}, {end}{levels}"
 
 
 def numbers_of(summary: dict[str, Any]) -> Numbers:

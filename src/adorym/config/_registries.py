@@ -45,8 +45,8 @@ def stage(
             when held-out frames gain no more, after 300 steps at the latest; a number is the most where a weight is
             left to the data, and first-order steps need one.
         binning: by how much larger pixels and voxels are than those of the data: [4] for a quick look, [4, 2, 1] from
-            coarse to fine. Left out, [1]; in the first stage of large holograms whose end the data decide, from the
-            coarsest that leaves 64 pixels along each side.
+            coarse to fine. Left out, [1]; in a first stage of large holograms whose end the data decide, factors of 2
+            to 8 that divide both sides of the frames and leave 64 pixels come first.
     """
 
 

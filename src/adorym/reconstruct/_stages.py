@@ -27,7 +27,7 @@ class Stage:
         epochs: how often the data are seen (first order), or how many steps over all of them (the other solvers);
             "auto" ends when held-out frames gain no more.
         binning: from coarse to fine, by how much larger pixels and voxels are than those of the data, each level
-            starting from the one before.
+            starting from the one before, if that explains its frames.
 
     Example:
         >>> from adorym.solvers import FirstOrder
