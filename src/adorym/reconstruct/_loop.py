@@ -36,7 +36,7 @@ class Progress(NamedTuple):
         feed: what served the data.
         over: whether its level is done.
         last: whether nothing follows.
-        rough: whether a finer level of the same stage follows.
+        coarse: the binning of a level that is a start for a finer one, else 1.
         level: the binning at which the step was done, and what it started from.
 
     Example:
@@ -53,18 +53,13 @@ class Progress(NamedTuple):
     feed: Feed
     over: bool
     last: bool
-    rough: bool
+    coarse: int
     level: Level
 
     @property
     def model(self) -> Experiment:
         """The experiment as it stands, at full resolution; of a coarser level it is made anew each time."""
         return self.level.whole(self.problem)
-
-    @property
-    def coarse(self) -> int:
-        """The binning of a level that is a start for a finer one, else 1."""
-        return self.level.factor if self.rough else 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -311,7 +306,8 @@ def iterate(task: Task, start: Snapshot | None = None) -> Iterator[Progress]:
             over = step + 1 == steps or solver.finished(state)
             last, most = over and index + 1 == len(legs), level.first + steps + later
             posed = solver.posed(problem, state)
-            yield Progress(done, most, stage_index, state, info, posed, feed, over, last, rough, level)
+            coarse = factor if rough else 1
+            yield Progress(done, most, stage_index, state, info, posed, feed, over, last, coarse, level)
         if rough and not solver.explains(state):  # a coarse model's errors would stay
             model = level.base
         else:

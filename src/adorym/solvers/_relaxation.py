@@ -31,7 +31,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import equinox as eqx
 import jax
@@ -108,8 +108,8 @@ class Relaxation(AbstractSolver):
             enough, and one look on the way back, above the best weight and where the solver finds no way down.
         start: the first weight in units of the noise's own; 0 finds it.
         noise: what the noise's own is where nothing here says so: that of the stage before.
-        warm: whether another solver came before, so that what is unexplained at the start counts as noise.
-        whole: whether all views are used from the first step.
+        after: what came before: after another solver what is unexplained at the start counts as noise; after one of
+            this kind all views are used from the first step.
         rough: whether the result is but a start: then the way down is all.
 
     Example:
@@ -127,9 +127,8 @@ class Relaxation(AbstractSolver):
     patience: int = eqx.field(static=True, default=2)
     start: float = eqx.field(static=True, default=0.0)
     noise: float = eqx.field(static=True, default=1.0)
-    warm: bool = eqx.field(static=True, default=False)
+    after: Literal["nothing", "another", "its kind"] = eqx.field(static=True, default="nothing")
     rough: bool = eqx.field(static=True, default=False)
-    whole: bool = eqx.field(static=True, default=False)
 
     @classmethod
     def of(cls, solver: AbstractSolver) -> Relaxation:
@@ -186,13 +185,13 @@ class Relaxation(AbstractSolver):
         params, frozen = problem.split(model)
         params = problem.project(params)
         blank = self.blank(problem, model)
-        if self.whole:
+        if self.after == "its kind":
             blank = blank._replace(looks=_number(len(self._growing(feed))))
         part = feed.every(self._keep(feed, blank))
         inner = self.solver.init(problem.with_weight(0.0), eqx.combine(params, frozen), part, seed=seed)
         if problem.open_in(model):
             noise = float(problem.noise_weight(params, frozen, inner.curvature))
-            unexplained = held_out(problem, model, feed)[1] if self.warm else 1.0
+            unexplained = held_out(problem, model, feed)[1] if self.after == "another" else 1.0
             weight = (self.start or _ABOVE * math.sqrt(unexplained)) * noise
         else:  # that of a stage before, to be kept for one that follows
             noise, weight = self.noise, self.start * self.noise / _AGAIN
@@ -215,8 +214,8 @@ class Relaxation(AbstractSolver):
         """
         weight, noise = left
         if math.isnan(weight):
-            return dataclasses.replace(self, warm=True)
-        return dataclasses.replace(self, start=_AGAIN * weight / noise, noise=noise, whole=True)
+            return dataclasses.replace(self, after="another")
+        return dataclasses.replace(self, start=_AGAIN * weight / noise, noise=noise, after="its kind")
 
     def roughly(self) -> Relaxation:
         """See `AbstractSolver.roughly`: the way down alone."""
