@@ -66,7 +66,7 @@ def test_the_last_steps_are_remembered_newest_first() -> None:
     model, dataset = linear()
     with pytest.raises(JobError, match="memory is 0"):
         LBFGS(memory=0)
-    solver = LBFGS(views_per_batch=2, frames_per_batch=2, memory=2)
+    solver = LBFGS(views_per_batch=2, frames_per_batch=2, memory=2, halved=1)
     feed = feed_for(solver, dataset)
     state = solver.init(PLAIN, model, feed, seed=0)
     places, slopes = [model.x], [state.gradient.x]
@@ -120,7 +120,7 @@ def test_it_refines_object_probe_and_positions_together() -> None:
 def test_units_of_any_size_in_32_bits(unit: float) -> None:
     model, dataset = linear(unit=unit)
     model = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), model)
-    solver = LBFGS(views_per_batch=2, frames_per_batch=2)
+    solver = LBFGS(views_per_batch=2, frames_per_batch=2, halved=1)
     feed = feed_for(solver, dataset)
     state = solver.init(PLAIN, model, feed, seed=0)
     for step in range(25):

@@ -8,6 +8,7 @@ step is one gradient over all data: the line search hands on the one where it en
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import equinox as eqx
@@ -60,7 +61,8 @@ class LBFGS(AbstractSolver):
     Attributes:
         views_per_batch: views whose frames are computed in one kernel call; 0 is decided from the data.
         frames_per_batch: frames of each view in one kernel call; 0 is decided from the data.
-        memory: steps that are remembered; each takes the memory of what is free, as two vectors in half of its bits.
+        memory: steps that are remembered; each takes twice the memory of what is free.
+        halved: elements of an array from which on it is remembered in half of its bits, to take half as much.
 
     Example:
         >>> LBFGS().memory
@@ -70,6 +72,7 @@ class LBFGS(AbstractSolver):
     views_per_batch: int = eqx.field(static=True, default=0)
     frames_per_batch: int = eqx.field(static=True, default=0)
     memory: int = eqx.field(static=True, default=6)
+    halved: int = eqx.field(static=True, default=1 << 22)
 
     def __check_init__(self) -> None:
         if self.memory < 1:
@@ -89,7 +92,7 @@ class LBFGS(AbstractSolver):
         params, _ = problem.split(model)
         curvature = tuple(jnp.zeros((), leaf.dtype) for leaf in jax.tree.leaves(params))
         nothing = jax.tree.map(jnp.zeros_like, params)
-        none = (_short(nothing),) * self.memory
+        none = (_short(nothing, self.halved),) * self.memory
         return LBFGSState(jnp.zeros_like(curvature[0]), nothing, curvature, none, none)
 
     def kernels(self, problem: Problem, model: PyTree) -> list[Call]:
@@ -141,10 +144,10 @@ class LBFGS(AbstractSolver):
         start = state.value, state.gradient
         found = search(problem, (params, frozen), direction, start=start, length=length, feed=feed)
         if found is None:  # what is remembered misleads, or nothing is left to gain
-            nothing = (dealt(_short(jax.tree.map(jnp.zeros_like, params))),) * self.memory
+            nothing = (dealt(_short(jax.tree.map(jnp.zeros_like, params), self.halved)),) * self.memory
             state = state._replace(steps=nothing, changes=nothing)
             return eqx.combine(params, frozen), state, Info(float(state.value), "refused", refused=True)
-        state = _remembered(state, params, (found.params, found.value, found.gradient))
+        state = _remembered(state, params, (found.params, found.value, found.gradient), halved=self.halved)
         return eqx.combine(found.params, frozen), state, Info(float(found.value), found.note, refused=not found.gain)
 
 
@@ -180,13 +183,17 @@ def _direction(state: LBFGSState, gradient: PyTree, metric: tuple[Array, ...]) -
 _HALF = {"float64": jnp.float32, "float32": jnp.bfloat16}
 
 
-def _short(tree: PyTree) -> PyTree:
-    """Numbers of half as many bits, for what is remembered: a pair may be off by a part in 500 in each element.
+def _short(tree: PyTree, halved: int) -> PyTree:
+    """Numbers of half as many bits in large arrays, for what is remembered: an element may be off by a part in 500.
 
     The second derivative that the pairs make is known to a few directions only; it stays positive, as the pairs that
     are kept are those whose product is when they are rounded.
     """
-    return jax.tree.map(lambda leaf: leaf.astype(_HALF.get(leaf.dtype.name, leaf.dtype)), tree)
+
+    def short(leaf: Array) -> Array:
+        return leaf.astype(_HALF.get(leaf.dtype.name, leaf.dtype)) if leaf.size >= halved else leaf
+
+    return jax.tree.map(short, tree)
 
 
 def _whole(tree: PyTree, like: PyTree) -> PyTree:
@@ -229,18 +236,20 @@ def _in_units(vector: PyTree, metric: tuple[Array, ...], unit: Array) -> PyTree:
     return jax.tree.map(lambda leaf: unit * leaf, scaled(vector, metric, -1))
 
 
-def _remembered(state: LBFGSState, params: PyTree, place: tuple[PyTree, Array, PyTree]) -> LBFGSState:
+def _remembered(state: LBFGSState, params: PyTree, place: tuple[PyTree, Array, PyTree], *, halved: int) -> LBFGSState:
     """The state at the next place; a step over which the gradient did not grow along it teaches nothing."""
     after, value, gradient = place
-    step, change, useful = _taught((params, state.gradient), (after, gradient))
+    step, change, useful = _taught((params, state.gradient), (after, gradient), halved)
     if not bool(useful):
         return state._replace(value=value, gradient=gradient)
     steps, changes = ((new, *known[:-1]) for new, known in ((step, state.steps), (change, state.changes)))
     return LBFGSState(value, gradient, state.curvature, steps, changes)
 
 
-@jax.jit
-def _taught(before: tuple[PyTree, PyTree], after: tuple[PyTree, PyTree]) -> tuple[PyTree, PyTree, Bool[Array, ""]]:
+@partial(jax.jit, static_argnums=2)
+def _taught(
+    before: tuple[PyTree, PyTree], after: tuple[PyTree, PyTree], halved: int
+) -> tuple[PyTree, PyTree, Bool[Array, ""]]:
     """From one place and its gradient to the next, and whether the curvature between them is positive."""
-    step, change = (_short(jax.tree.map(jnp.subtract, a, b)) for a, b in zip(after, before, strict=True))
+    step, change = (_short(jax.tree.map(jnp.subtract, a, b), halved) for a, b in zip(after, before, strict=True))
     return step, change, dot(_whole(step, after[0]), _whole(change, after[0])) > 0
