@@ -66,6 +66,8 @@ def test_the_last_steps_are_remembered_newest_first() -> None:
     model, dataset = linear()
     with pytest.raises(JobError, match="memory is 0"):
         LBFGS(memory=0)
+    with pytest.raises(JobError, match="halved is 0"):
+        LBFGS(halved=0)
     solver = LBFGS(views_per_batch=2, frames_per_batch=2, memory=2, halved=1)
     feed = feed_for(solver, dataset)
     state = solver.init(PLAIN, model, feed, seed=0)

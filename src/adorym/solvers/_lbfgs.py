@@ -77,6 +77,8 @@ class LBFGS(AbstractSolver):
     def __check_init__(self) -> None:
         if self.memory < 1:
             raise JobError(f"An l-bfgs stage's memory is {self.memory}: give a number of steps from 1, such as 6.")
+        if self.halved < 1:
+            raise JobError(f"An l-bfgs stage's halved is {self.halved}: give a number of elements from 1.")
 
     @property
     def sweeps(self) -> bool:
