@@ -65,6 +65,11 @@ and their predictions), `confidence.h5` (how well every view and every detector 
 What JAX compiles for a job is kept for the next one with arrays of the same shapes, in the user's cache
 (`$XDG_CACHE_HOME/adorym`, or `~/.cache/adorym`; a month at most) or where `JAX_COMPILATION_CACHE_DIR` says.
 
+On a processor Fourier transforms are made by MKL where it is installed (`pip install mkl`; x86-64 Linux) and the
+system has a C compiler (`CC`, or `cc`), which is needed once; else by XLA. The summary and the foot of the report say
+by which, and why. In the environment `ADORYM_FFT=xla` leaves them to XLA, and `ADORYM_FFT=mkl` refuses to run without
+MKL.
+
 This page is made from the code by `docs/generate.py`.
 """
 

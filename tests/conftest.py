@@ -13,14 +13,20 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # each worker keeps to one core; JAX re
 os.environ.setdefault(
     "JAX_COMPILATION_CACHE_DIR", str(Path(__file__).resolve().parents[1] / ".pytest_cache" / "compiled")
 )
+os.environ.setdefault("XDG_CACHE_HOME", str(Path(__file__).resolve().parents[1] / ".pytest_cache"))
 
 import hypothesis
 import jax
 import pytest
 
+from adorym.cli._jax import choose_transforms
+
 # For the whole session, not in a fixture: arrays made by fixtures of wider scope must be of 64 bits too.
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
+
+# As the command does, before anything is compiled: whatever order tests run in, they have the same transforms.
+choose_transforms()
 
 hypothesis.settings.register_profile("adorym", deadline=None, derandomize=True, database=None, max_examples=25)
 hypothesis.settings.load_profile("adorym")

@@ -87,11 +87,12 @@ ON_A_GPU = ("gpu", "memory")
 
 
 def started() -> str:
-    """JAX with a device for each core where there is no GPU; which there is."""
+    """JAX with a device for each core where there is no GPU, and the FFTs that a job would have; which there is."""
     import jax
 
-    from adorym.cli._jax import _cores
+    from adorym.cli._jax import _cores, choose_transforms
 
+    choose_transforms()
     jax.config.update("jax_num_cpu_devices", _cores())
     return jax.default_backend()
 

@@ -58,6 +58,7 @@ _MODULES = (
     "io",
     "likelihoods",
     "metrics",
+    "mkl",
     "objects",
     "phantoms",
     "physics",

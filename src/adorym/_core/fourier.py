@@ -5,8 +5,77 @@ Unitary ("ortho") transforms keep the sum of |wave|^2, so that it is the number 
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
+import jax
 import jax.numpy as jnp
+from jax.extend.core import Primitive
+from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array, Complex, Num
+
+# A primitive, so that another library's transform can take the place of XLA's on a CPU: to whatever is differentiated,
+# mapped or compiled it is one operation. Fourier's matrix is symmetric: each direction is its own transpose.
+
+_transform = Primitive("fft2")
+
+
+def _apply(field: Any, *, inverse: bool) -> Any:
+    return _transform.bind(field, inverse=inverse)
+
+
+def _by_xla(field: Array, *, inverse: bool) -> Array:
+    return jnp.fft.ifft2(field) if inverse else jnp.fft.fft2(field)
+
+
+def _batch(fields: tuple[Array], axes: tuple[int], *, inverse: bool) -> tuple[Array, int]:
+    return _apply(jnp.moveaxis(fields[0], axes[0], 0), inverse=inverse), 0
+
+
+_transform.def_impl(jax.jit(_apply, static_argnames="inverse"))
+_transform.def_abstract_eval(lambda field, *, inverse: field)
+ad.deflinear2(_transform, lambda cotangent, field, *, inverse: [_apply(cotangent, inverse=inverse)])
+batching.primitive_batchers[_transform] = _batch
+mlir.register_lowering(_transform, mlir.lower_fun(_by_xla, multiple_results=False))
+
+
+def use_on_cpu(forward: str, inverse: str) -> None:
+    """Has a CPU's transforms made by two targets of XLA's foreign function interface, registered by these names.
+
+    Args:
+        forward: takes and gives a complex array of any rank from 2; transforms it over the last two axes, as NumPy.
+        inverse: likewise, the inverse.
+
+    Example:
+        >>> use_on_cpu.__name__
+        'use_on_cpu'
+    """
+    targets = {False: forward, True: inverse}
+
+    def lowered(context: Any, field: Any, *, inverse: bool) -> Any:
+        return jax.ffi.ffi_lowering(targets[inverse])(context, field)
+
+    mlir.register_lowering(_transform, lowered, platform="cpu")
+
+
+def plain_fft2(field: Complex[Array, "*batch y x"]) -> Complex[Array, "*batch y x"]:
+    """As NumPy's `fft2`: the sum over all pixels, for filters, in which the scales of both directions cancel.
+
+    Example:
+        >>> bool(jnp.allclose(plain_fft2(jnp.ones((4, 4), complex))[0, 0], 16.0))
+        True
+    """
+    return _apply(field, inverse=False)
+
+
+def plain_ifft2(field: Complex[Array, "*batch y x"]) -> Complex[Array, "*batch y x"]:
+    """Inverse of `plain_fft2`.
+
+    Example:
+        >>> bool(jnp.allclose(plain_ifft2(jnp.ones((4, 4), complex))[0, 0], 1.0))
+        True
+    """
+    return _apply(field, inverse=True)
 
 
 def fft2(field: Complex[Array, "*batch y x"]) -> Complex[Array, "*batch y x"]:
@@ -16,7 +85,7 @@ def fft2(field: Complex[Array, "*batch y x"]) -> Complex[Array, "*batch y x"]:
         >>> bool(jnp.allclose(fft2(jnp.ones((4, 4), complex))[0, 0], 4.0))
         True
     """
-    return jnp.fft.fft2(field, norm="ortho")
+    return plain_fft2(field) * (1 / math.sqrt(field.shape[-2] * field.shape[-1]))
 
 
 def ifft2(field: Complex[Array, "*batch y x"]) -> Complex[Array, "*batch y x"]:
@@ -27,7 +96,7 @@ def ifft2(field: Complex[Array, "*batch y x"]) -> Complex[Array, "*batch y x"]:
         >>> bool(jnp.allclose(ifft2(fft2(field)), field))
         True
     """
-    return jnp.fft.ifft2(field, norm="ortho")
+    return plain_ifft2(field) * math.sqrt(field.shape[-2] * field.shape[-1])
 
 
 def convolve(field: Complex[Array, "*batch y x"], transfer: Complex[Array, "*kernel y x"]) -> Complex[Array, "... y x"]:
@@ -37,7 +106,7 @@ def convolve(field: Complex[Array, "*batch y x"], transfer: Complex[Array, "*ker
         >>> bool(jnp.allclose(convolve(jnp.ones((2, 2), complex), jnp.ones((2, 2), complex)), 1.0))
         True
     """
-    return jnp.fft.ifft2(jnp.fft.fft2(field) * transfer)
+    return plain_ifft2(plain_fft2(field) * transfer)
 
 
 def centre_frequencies(frames: Num[Array, "*batch y x"]) -> Num[Array, "*batch y x"]:

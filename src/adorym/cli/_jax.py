@@ -15,6 +15,8 @@ from adorym._core import JobError
 
 _MONTH = 30 * 86400
 
+_TRANSFORMS = ("auto", "mkl", "xla")
+
 
 @contextlib.contextmanager
 def prepared_jax(precision: int, devices: int) -> Iterator[int]:
@@ -33,6 +35,7 @@ def prepared_jax(precision: int, devices: int) -> Iterator[int]:
     import jax
 
     _keep_compiled()
+    choose_transforms()
     with contextlib.suppress(RuntimeError):  # JAX has started already, and has the devices that it has
         jax.config.update("jax_num_cpu_devices", devices or _cores())
     with jax.enable_x64(precision == 64):
@@ -55,14 +58,48 @@ def _keep_compiled() -> None:
     if getattr(jax.config, "jax_compilation_cache_dir", None):
         return
     with contextlib.suppress(OSError, RuntimeError):
-        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        folder = home / "adorym" / f"compiled-{_processor()}-{_names()}"
+        folder = _cache() / f"compiled-{_processor()}-{_names()}"
         folder.mkdir(parents=True, exist_ok=True)
         for file in folder.iterdir():
             if time.time() - max(file.stat().st_atime, file.stat().st_mtime) > _MONTH:
                 file.unlink()
         jax.config.update("jax_compilation_cache_dir", str(folder))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+
+
+def choose_transforms() -> str:
+    """Has a CPU's Fourier transforms made by MKL, which is faster than XLA, where it is installed.
+
+    `ADORYM_FFT=xla` leaves them to XLA; `ADORYM_FFT=mkl` refuses to go on without MKL, and says what is missing.
+
+    Returns:
+        who makes them, and if not MKL, why.
+
+    Raises:
+        JobError: MKL is asked for and cannot be used, or something unknown is asked for.
+    """
+    wanted = os.environ.get("ADORYM_FFT") or "auto"
+    if wanted not in _TRANSFORMS:
+        raise JobError(f'ADORYM_FFT is "{wanted}" in the environment: it may be {", ".join(_TRANSFORMS)}.')
+    if wanted == "xla":
+        return "XLA, by ADORYM_FFT"
+    from adorym.mkl import MklError, use_mkl
+
+    try:
+        return use_mkl(_cache() / "mkl")
+    except (MklError, RuntimeError) as error:  # no home to keep what is compiled
+        if wanted == "mkl":
+            raise JobError(f"ADORYM_FFT asks for MKL: {error}") from error
+        return f"XLA: {error}"
+
+
+def _cache() -> Path:
+    """The user's cache, for what is compiled.
+
+    Raises:
+        RuntimeError: the user has no home.
+    """
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "adorym"
 
 
 def _processor() -> str:

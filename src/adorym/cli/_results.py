@@ -140,11 +140,14 @@ def environment() -> dict[str, Any]:
     import jax
 
     import adorym
+    from adorym.cli._jax import choose_transforms
 
     devices = jax.local_devices()
+    transforms = {"Fourier transforms": choose_transforms()} if devices[0].platform == "cpu" else {}
     return {
         "adorym": adorym.__version__,
         "python": platform.python_version(),
         **{name: version(name) for name in ("jax", "numpy", "equinox", "optax")},
         "device": f"{len(devices)} x {devices[0].device_kind}",
+        **transforms,
     }

@@ -30,7 +30,7 @@ from jax.extend.core import Jaxpr, Primitive
 from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array, Complex
 
-from adorym._core.fourier import convolve
+from adorym._core.fourier import convolve, plain_fft2, plain_ifft2
 from adorym._core.words import scope
 from adorym.propagation._windows import Windows
 
@@ -215,11 +215,11 @@ def _before_step(chain: _Chain, state: _State, spectrum: Callable[[], Array]) ->
     JAX's transposes are without conjugation, and Fourier's matrix is symmetric.
     """
     step = chain.operands[STEP]
-    cotangent, totals = jnp.fft.ifft2(state.cotangent), dict(state.totals)
+    cotangent, totals = plain_ifft2(state.cotangent), dict(state.totals)
     if STEP in totals:
         _, product = jax.vjp(lambda step: spectrum() * step, step)
         totals[STEP] = totals[STEP] + product(cotangent)[0]
-    return _State(jnp.fft.fft2(cotangent * step), totals)
+    return _State(plain_fft2(cotangent * step), totals)
 
 
 def _reciprocal(values: Array) -> Array:
@@ -234,8 +234,8 @@ def _walk_back(chain: _Chain, exit_wave: Array, state: _State) -> _State:
 
     def body(both: tuple[_State, Array], k: Array) -> tuple[tuple[_State, Array], None]:
         state, wave = both
-        spectrum = jnp.fft.fft2(wave) * undo
-        behind = jnp.fft.ifft2(spectrum)
+        spectrum = plain_fft2(wave) * undo
+        behind = plain_ifft2(spectrum)
         state = _before_step(chain, state, lambda: spectrum)
         return _before_slab(chain, state, k, front=lambda seen: behind * _reciprocal(seen)), None
 
@@ -249,7 +249,7 @@ def _walk_along(chain: _Chain, state: _State, slabs: Array, *, waves: Array) -> 
 
     def one(state: _State, slab: tuple[Array, Array]) -> tuple[_State, None]:
         k, wave = slab
-        state = _before_step(chain, state, lambda: jnp.fft.fft2(chain.behind(wave, k)))
+        state = _before_step(chain, state, lambda: plain_fft2(chain.behind(wave, k)))
         return _before_slab(chain, state, k, front=lambda seen: wave)[0], None
 
     return jax.lax.scan(one, state, (slabs, waves), reverse=True)[0]

@@ -1,0 +1,138 @@
+"""MKL's transforms are NumPy's, are in use where they were asked for, and what is missing is said."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.test_util import check_grads
+
+from adorym._core.fourier import fft2, ifft2, plain_fft2, plain_ifft2
+from adorym.mkl import MklError, _library, use_mkl
+
+
+@pytest.fixture(autouse=True)
+def mkl(tmp_path_factory):
+    """What MKL calls itself."""
+    try:
+        return use_mkl(tmp_path_factory.getbasetemp() / "mkl")
+    except MklError as error:
+        pytest.skip(f"no MKL: {error}")
+
+
+def waves(shape, dtype=np.complex128, seed=0):
+    random = np.random.default_rng(seed)
+    return jnp.asarray((random.normal(size=shape) + 1j * random.normal(size=shape)).astype(dtype))
+
+
+SHAPES = [(4, 4), (1, 7), (5, 1), (3, 16, 24), (2, 3, 31, 17), (2, 1, 3, 2, 40, 6), (128, 96), (0, 8, 8)]
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize(("dtype", "relative"), [(np.complex64, 2e-6), (np.complex128, 1e-14)])
+def test_both_directions_are_numpys(shape, dtype, relative):
+    field = waves(shape, dtype)
+    for ours, numpys in ((plain_fft2, np.fft.fft2), (plain_ifft2, np.fft.ifft2)):
+        found, right = jax.jit(ours)(field), numpys(field)
+        assert found.dtype == dtype
+        np.testing.assert_allclose(found, right, rtol=0, atol=relative * np.abs(right).max(initial=1.0))
+
+
+def test_it_says_its_version(mkl):
+    assert "Math Kernel Library" in mkl
+
+
+def test_what_is_compiled_calls_it_on_a_processor_and_xla_elsewhere():
+    traced = jax.jit(fft2).trace(jnp.ones((8, 8), complex))
+    assert "adorym_fft2" in traced.lower(lowering_platforms=("cpu",)).as_text()
+    other = traced.lower(lowering_platforms=("cuda",)).as_text()
+    assert "stablehlo.fft" in other
+    assert "adorym_fft2" not in other
+
+
+@pytest.mark.parametrize("transform", [fft2, ifft2, plain_fft2, plain_ifft2])
+def test_derivatives_of_all_orders_and_ways(transform):
+    field, other = waves((3, 6, 10)), waves((3, 6, 10), seed=1)
+    out, moved = jax.jvp(transform, (field,), (other,))
+    np.testing.assert_allclose(out, transform(field), atol=1e-13)
+    np.testing.assert_allclose(moved, transform(other), atol=1e-12)
+    # JAX's transpose is without conjugation: <y, F x> = <F' y, x>
+    (back,) = jax.vjp(transform, field)[1](other)
+    np.testing.assert_allclose(jnp.sum(other * transform(field)), jnp.sum(back * field), rtol=1e-12)
+    check_grads(lambda x: jnp.sum(jnp.abs(transform(jnp.asarray(x))) ** 4), (field,), order=2)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2, 3])
+def test_mapped_over_any_axis(axis):
+    field = waves((2, 3, 4, 5))
+    found = jax.vmap(plain_fft2, in_axes=axis)(field)
+    np.testing.assert_allclose(found, np.fft.fft2(np.moveaxis(field, axis, 0)), atol=1e-13)
+
+
+def test_in_a_loop_that_is_differentiated():
+    def chain(by_numpys_name, field):
+        forward, inverse = by_numpys_name
+
+        def slab(wave, _):
+            wave = inverse(forward(wave) * kernel) * jnp.exp(jax.lax.complex(0.0 * field.real, field.real))
+            return wave, None
+
+        return jnp.sum(jnp.abs(jax.lax.scan(slab, field, None, length=5)[0]) ** 4)
+
+    field, kernel = waves((4, 12, 12)), jnp.exp(waves((12, 12), seed=2))
+    ours, jaxs = (
+        jax.jit(jax.grad(lambda x, pair=pair: chain(pair, x)))(field)
+        for pair in ((plain_fft2, plain_ifft2), (jnp.fft.fft2, jnp.fft.ifft2))
+    )
+    np.testing.assert_allclose(ours, jaxs, rtol=1e-10, atol=1e-10 * np.abs(jaxs).max())
+
+
+def test_many_threads_at_once_with_shapes_that_are_new():
+    fields = [waves((1 + i % 3, 20 + i // 6, 18), seed=i) for i in range(36)]
+    compiled = [jax.jit(plain_fft2).lower(field).compile() for field in fields]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda pair: pair[0](pair[1]), zip(compiled, fields, strict=True)))
+    for field, one in zip(fields, found, strict=True):
+        np.testing.assert_allclose(one, np.fft.fft2(field), atol=1e-12)
+
+
+def test_it_is_compiled_once(tmp_path):
+    use_mkl(tmp_path)
+    (file,) = tmp_path.iterdir()
+    made = file.stat().st_mtime_ns
+    use_mkl(tmp_path)
+    assert [(one, one.stat().st_mtime_ns) for one in tmp_path.iterdir()] == [(file, made)]
+
+
+def test_no_library_is_said(monkeypatch, tmp_path):
+    monkeypatch.setattr(_library, "_candidates", lambda: iter(["/nowhere/libmkl_rt.so"]))
+    with pytest.raises(MklError, match="pip install mkl"):
+        use_mkl(tmp_path)
+
+
+def test_no_compiler_is_said(monkeypatch, tmp_path):
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(MklError, match="no C compiler: install gcc"):
+        use_mkl(tmp_path)
+    monkeypatch.setenv("CC", "no-such-compiler")
+    with pytest.raises(MklError, match="no-such-compiler"):
+        use_mkl(tmp_path)
+
+
+def test_what_the_compiler_says_is_passed_on_and_nothing_is_left(monkeypatch, tmp_path):
+    source, folder = tmp_path / "fft.c", tmp_path / "made"
+    source.write_text("int broken(void) { return lacking; }")
+    monkeypatch.setattr(_library, "_SOURCE", source)
+    with pytest.raises(MklError, match="lacking"):
+        use_mkl(folder)
+    assert not list(folder.iterdir())
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(MklError, match="cannot be made"):
+        use_mkl(tmp_path / "file" / "mkl")
