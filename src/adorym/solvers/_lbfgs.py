@@ -129,6 +129,11 @@ class LBFGS(AbstractSolver):
         value, gradient = objective_and_gradient(problem, (problem.project(params), frozen), feed)
         return state._replace(value=value, gradient=gradient)
 
+    def anew(self, problem: Problem, model: PyTree, state: LBFGSState, *, feed: Feed) -> LBFGSState:
+        """See `AbstractSolver.anew`."""
+        blank = self.blank(problem, model)._replace(curvature=state.curvature)
+        return self.renewed(problem, model, blank, feed=feed)
+
     def step(
         self, problem: Problem, model: PyTree, state: LBFGSState, *, feed: Feed, moment: Moment
     ) -> tuple[PyTree, LBFGSState, Info]:

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, PyTree
 
 from adorym._core import Batch, DataError, JobError
+from adorym._core.allocator import Returning
 from adorym._core.trees import leaf_paths
 from adorym._core.words import served
 from adorym.data import Feed
@@ -45,10 +46,12 @@ def summed(kernel: Callable[[Batch], PyTree], feed: Feed) -> PyTree:
     """
     total: PyTree = None
     before: PyTree = None
+    returning = Returning()
     for batch in served(feed.sweep()):
         part = kernel(batch)
         jax.block_until_ready(before)
         total, before = (part, part) if total is None else _added(total, part)
+        returning.look()
     return total
 
 

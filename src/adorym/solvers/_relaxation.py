@@ -157,8 +157,8 @@ class Relaxation(AbstractSolver):
         for part in parts:
             taken = min(self.steps, steps)
             total, steps = total + self._inner(part, taken, leaves=leaves), steps - taken
-        beginnings = (self.solver.work(feed, 0, leaves=leaves) for _ in range(up))
-        return sum(beginnings, start=total + self._inner(feed, steps, leaves=leaves))
+        total += Work(gradients=up * feed.batches())
+        return total + self._inner(feed, steps, leaves=leaves)
 
     def _inner(self, feed: Feed, steps: int, *, leaves: int) -> Work:
         """What steps alone take."""
@@ -288,7 +288,7 @@ class Relaxation(AbstractSolver):
         if over and way == _UP:
             model = eqx.combine(state.best_params, frozen)
             weight = _number(self.factor * float(state.best_weight))
-            inner = self.solver.init(problem.with_weight(weight), model, feed, seed=moment.seed)
+            inner = self.solver.anew(problem.with_weight(weight), model, state.inner, feed=feed)
             return model, after._replace(inner=inner, weight=weight), note
         return model, self._onwards(problem, model, state, after=after, feed=feed), note
 

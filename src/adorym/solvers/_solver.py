@@ -162,3 +162,7 @@ class AbstractSolver(eqx.Module):
     def renewed(self, problem: Problem, model: PyTree, state: PyTree, *, feed: Feed) -> PyTree:
         """The state where the model stands, for other data."""
         return state
+
+    def anew(self, problem: Problem, model: PyTree, state: PyTree, *, feed: Feed) -> PyTree:
+        """The state where the model stands, without what steps on the way to another place taught; scales are kept."""
+        return self.renewed(problem, model, state, feed=feed)
