@@ -141,7 +141,9 @@ class LBFGS(AbstractSolver):
         params, frozen = problem.split(model)
         curvature = corrected_curvature(problem, (params, frozen), feed, known=state.curvature, moment=moment)
         state = state._replace(curvature=curvature)
-        params, gradient, metric = _ahead(problem, (params, frozen), (state.gradient, state.curvature))
+        allowed, gradient, metric, kept = _ahead(problem, (params, frozen), (state.gradient, state.curvature))
+        params = params if bool(kept) else allowed
+        del allowed
         direction, learnt = _direction(state, gradient, metric)
         del gradient, metric  # as large as what is free; the direction is zero where that gradient is
         length = jnp.ones_like(state.value)
@@ -161,12 +163,14 @@ class LBFGS(AbstractSolver):
 @eqx.filter_jit
 def _ahead(
     problem: Problem, split: tuple[PyTree, PyTree], state: tuple[PyTree, tuple[Array, ...]]
-) -> tuple[PyTree, PyTree, tuple[Array, ...]]:
-    """The free leaves as constraints allow them, the gradient that is not held there, and the metric."""
+) -> tuple[PyTree, PyTree, tuple[Array, ...], Bool[Array, ""]]:
+    """The free leaves as constraints allow them, the gradient that is not held there, the metric; were they so before?"""
     known, curvature = state
     params = problem.project(split[0])
     metric = with_penalties(problem, (params, split[1]), curvature)
-    return params, inactive(problem, params, known, curvature=metric), metric
+    same = jax.tree.map(jnp.array_equal, params, split[0])
+    kept = jnp.all(jnp.stack(jax.tree.leaves(same)))
+    return params, inactive(problem, params, known, curvature=metric), metric, kept
 
 
 def _direction(state: LBFGSState, gradient: PyTree, metric: tuple[Array, ...]) -> tuple[PyTree, bool]:

@@ -19,7 +19,8 @@ from jaxtyping import Array, Float, PyTree
 
 from adorym.data import Feed
 from adorym.problem import Call, Problem
-from adorym.solvers._passes import data_product, ensure_bounded, tried, undefined
+from adorym.sharding import dealt, replicate
+from adorym.solvers._passes import data_product, ensure_bounded, fitted, penalized, undefined
 from adorym.solvers._vectors import axpy, dot, plus
 
 _SHARE = 1e-4
@@ -115,7 +116,13 @@ def search(
         candidate, promised = _reached(problem, params, (direction, gradient), length=length)
         fall, factor = float(promised), 0.1
         if fall < 0:
-            after, slope = tried(problem, (candidate, frozen), feed)
+            whole = replicate(candidate)
+            del candidate  # each device has all of it during the pass, and only a part before and afterwards
+            found = fitted(problem, (whole, frozen), feed)
+            candidate = dealt(whole)
+            del whole
+            after, slope = penalized(problem, (candidate, frozen), found)
+            del found
             values.append(float(after))
             ensure_bounded(values[-1])
             change, end = values[-1] - value, float(_along(slope, candidate, params))

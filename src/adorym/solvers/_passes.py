@@ -130,9 +130,29 @@ def tried(problem: Problem, split: tuple[PyTree, PyTree], feed: Feed) -> tuple[F
         >>> callable(tried)
         True
     """
+    return penalized(problem, split, fitted(problem, split, feed))
+
+
+def fitted(problem: Problem, split: tuple[PyTree, PyTree], feed: Feed) -> tuple[Float[Array, ""], PyTree]:
+    """The data's part of the objective, and of its gradient; arguments as of `objective`.
+
+    Example:
+        >>> callable(fitted)
+        True
+    """
     params, frozen = replicate(split)
-    found = summed(lambda batch: problem.value_and_gradient(params, frozen, batch), feed)
-    del params  # before the penalties are counted
+    return summed(lambda batch: problem.value_and_gradient(params, frozen, batch), feed)
+
+
+def penalized(
+    problem: Problem, split: tuple[PyTree, PyTree], found: tuple[Float[Array, ""], PyTree]
+) -> tuple[Float[Array, ""], PyTree]:
+    """What `fitted` found, with the penalties.
+
+    Example:
+        >>> callable(penalized)
+        True
+    """
     return plus(found, problem.penalty_and_gradient(*split)) if problem.regularizers else found
 
 
