@@ -272,16 +272,14 @@ def iterate(task: Task, start: Snapshot | None = None) -> Iterator[Progress]:
         >>> [progress.step for progress in iterate(task)]
         [1, 2]
     """
-    legs, model, done = task.legs(), task.model, 0
+    legs, model, done, returning = task.legs(), task.model, 0, Returning()
     begun = None if start is None else _level(task, start)
     before: tuple[float, float] | None = None
-    returning = Returning()
     for index, (stage_index, factor, steps) in enumerate(legs):
         if begun is not None and index < begun.leg:
             continue
-        stage = task.stages[stage_index]
+        stage, before = task.stages[stage_index], before if begun is None else begun.before
         problem = dataclasses.replace(task.problem, free=stage.free)
-        before = before if begun is None else begun.before
         solver = stage.solver if before is None else stage.solver.following(before)
         rough = index + 1 < len(legs) and legs[index + 1].stage == stage_index
         solver = solver.roughly() if rough else solver
