@@ -164,7 +164,7 @@ class LBFGS(AbstractSolver):
 def _ahead(
     problem: Problem, split: tuple[PyTree, PyTree], state: tuple[PyTree, tuple[Array, ...]]
 ) -> tuple[PyTree, PyTree, tuple[Array, ...], Bool[Array, ""]]:
-    """Free leaves as constraints allow them, the gradient that is not held there, the metric; whether nothing changed."""
+    """Leaves as constraints allow them, the gradient that is not held there, the metric; whether nothing changed."""
     known, curvature = state
     params = problem.project(split[0])
     metric = with_penalties(problem, (params, split[1]), curvature)
