@@ -296,3 +296,23 @@ def test_it_goes_on_with_other_data(row: Row) -> None:
     matrix, counts = equations(model, dataset)
     expected = np.linalg.lstsq(matrix, counts, rcond=None)[0]
     np.testing.assert_allclose(model.x, expected, atol=10 * row.error)
+
+
+@sweepers
+def test_it_begins_anew_at_another_place(row: Row) -> None:
+    """What was learnt on the way elsewhere does not mislead: every step is a gain from there, to the answer."""
+    model, dataset = linear()
+    problem, solver = Problem(Gaussian(0.3), free=("x",)), row.solver
+    feed = feed_for(solver, dataset)
+    state, moved = solver.init(problem, model, feed, seed=0), model
+    for step in range(3):
+        moved, state, _ = solver.step(problem, moved, state, feed=feed, moment=Moment(step, row.steps, 0))
+    state = solver.anew(problem, model, state, feed=feed)
+    matrix, counts = equations(model, dataset)
+    values = [0.5 * float(np.sum((matrix @ model.x - counts) ** 2)) / 0.09]
+    for step in range(2 * row.steps):
+        model, state, info = solver.step(problem, model, state, feed=feed, moment=Moment(step, row.steps, 0))
+        assert info.value <= values[-1] * (1 + 1e-9)
+        values.append(info.value)
+    expected = np.linalg.lstsq(matrix, counts, rcond=None)[0]
+    np.testing.assert_allclose(model.x, expected, atol=10 * row.error)

@@ -31,7 +31,7 @@ _HOPE, _CARE, _GROWTH = 0.35, 1.3, 1.1
 _LOOP, _PENALTIES = 3, 6
 """Copies of what is free: of a pass through the slabs; of a gradient of penalties on it."""
 
-SEARCH = 6
+SEARCH = 4
 """Copies of what is free, beside model and state: of a step that searches along a line."""
 
 _COMPILED, _COMPILING = 40, 24

@@ -8,6 +8,7 @@ Where the counts are linear in the unknowns this is the linear method. It needs 
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import equinox as eqx
@@ -17,6 +18,7 @@ from jaxtyping import Array, Float, PyTree
 
 from adorym.data import Feed
 from adorym.problem import Problem
+from adorym.sharding import dealt
 from adorym.solvers._line_search import newton_length, search
 from adorym.solvers._passes import (
     corrected_curvature,
@@ -34,7 +36,7 @@ class ConjugateGradientState(NamedTuple):
     """What is known where the model stands.
 
     Attributes:
-        value: objective.
+        value: objective; infinite where it and its gradient are yet to be found.
         gradient: its gradient.
         curvature: mean curvature of the data's part, for every leaf.
         carried: what the next direction takes over from the last one; zero restarts.
@@ -111,13 +113,15 @@ class ConjugateGradient(AbstractSolver):
         self, problem: Problem, model: PyTree, state: ConjugateGradientState, *, feed: Feed
     ) -> ConjugateGradientState:
         """See `AbstractSolver.anew`."""
-        blank = self.blank(problem, model)._replace(curvature=state.curvature)
-        return self.renewed(problem, model, blank, feed=feed)
+        blank = dealt(self.blank(problem, model))
+        return blank._replace(value=jnp.full_like(state.value, jnp.inf), curvature=state.curvature)
 
     def step(
         self, problem: Problem, model: PyTree, state: ConjugateGradientState, *, feed: Feed, moment: Moment
     ) -> tuple[PyTree, ConjugateGradientState, Info]:
         """See `AbstractSolver.step`."""
+        if math.isinf(float(state.value)):
+            state = self.renewed(problem, model, state, feed=feed)
         params, frozen = problem.split(model)
         params = problem.project(params)
         curvature = corrected_curvature(problem, (params, frozen), feed, known=state.curvature, moment=moment)

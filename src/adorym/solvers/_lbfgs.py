@@ -8,6 +8,7 @@ step is one gradient over all data: the line search hands on the one where it en
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import NamedTuple
 
@@ -37,7 +38,7 @@ class LBFGSState(NamedTuple):
     """What is known where the model stands, and of the steps that led there.
 
     Attributes:
-        value: objective.
+        value: objective; infinite where it and its gradient are yet to be found.
         gradient: its gradient.
         curvature: mean curvature of the data's part, for every leaf.
         steps: the last changes of the free leaves, newest first; zero where there was none.
@@ -131,13 +132,15 @@ class LBFGS(AbstractSolver):
 
     def anew(self, problem: Problem, model: PyTree, state: LBFGSState, *, feed: Feed) -> LBFGSState:
         """See `AbstractSolver.anew`."""
-        blank = self.blank(problem, model)._replace(curvature=state.curvature)
-        return self.renewed(problem, model, blank, feed=feed)
+        blank = dealt(self.blank(problem, model))
+        return blank._replace(value=jnp.full_like(state.value, jnp.inf), curvature=state.curvature)
 
     def step(
         self, problem: Problem, model: PyTree, state: LBFGSState, *, feed: Feed, moment: Moment
     ) -> tuple[PyTree, LBFGSState, Info]:
         """See `AbstractSolver.step`."""
+        if math.isinf(float(state.value)):
+            state = self.renewed(problem, model, state, feed=feed)
         params, frozen = problem.split(model)
         curvature = corrected_curvature(problem, (params, frozen), feed, known=state.curvature, moment=moment)
         state = state._replace(curvature=curvature)

@@ -164,5 +164,8 @@ class AbstractSolver(eqx.Module):
         return state
 
     def anew(self, problem: Problem, model: PyTree, state: PyTree, *, feed: Feed) -> PyTree:
-        """The state where the model stands, without what steps on the way to another place taught; scales are kept."""
+        """The state where the model stands, without what steps on the way to another place taught; scales are kept.
+
+        What takes a pass over the data is better left to the next step: until then the state before is held as well.
+        """
         return self.renewed(problem, model, state, feed=feed)
