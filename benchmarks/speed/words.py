@@ -118,12 +118,11 @@ hologram is simulated on a grid twice as fine, with shot noise, and reconstructe
 diffraction patterns `adorym plan` says what they take, and a part of a pass over them is run.
 
 On a Xeon of two cores (2026-11-28) the default job took 78.9 minutes and 5.53 GB to an error of 0.109 as long as all of
-its steps were at full resolution. From coarse to fine ([when](strength.md#when-from-coarse-to-fine)) 64³ voxels take 52
-seconds, 128³ take 65, and twelve steps at 256³ lead to 0.110, 11.3 minutes after the start. L-BFGS remembers in half
+its steps were at full resolution. From coarse to fine ([when](strength.md#when-from-coarse-to-fine)) 64³ voxels take 47
+seconds, 128³ take 57, and twelve steps at 256³ lead to 0.109, 10.2 minutes after the start. L-BFGS remembers in half
 the bits, sums over a pass are made in place, and what is freed goes back to the system, every few seconds: it lies in
 holes between what is still in use, 0.4 GB of them after a minute. A line search holds what it tries once, whole on each
-device during a pass and dealt out otherwise, and the way up begins with a pass of its own when the state before it is
-gone. On 128³ voxels (250 views, a Xeon) the same job took 1.6 to 2.0 GB before these three, and takes 1.14.
+device during a pass and dealt out otherwise.
 """
 
 GPU = """\

@@ -11,16 +11,18 @@ import pytest
 from jax.test_util import check_grads
 
 from adorym._core.fourier import fft2, ifft2, plain_fft2, plain_ifft2
+from adorym.cli._jax import choose_transforms
 from adorym.mkl import MklError, _library, use_mkl
 
 
 @pytest.fixture(autouse=True)
 def mkl(tmp_path_factory):
-    """What MKL calls itself."""
+    """What MKL calls itself; what is compiled in other tests is again as it was before."""
     try:
-        return use_mkl(tmp_path_factory.getbasetemp() / "mkl")
+        yield use_mkl(tmp_path_factory.getbasetemp() / "mkl")
     except MklError as error:
         pytest.skip(f"no MKL: {error}")
+    choose_transforms()
 
 
 def waves(shape, dtype=np.complex128, seed=0):
