@@ -55,11 +55,10 @@ What the rest is, and what was tried:
   arrays of 8 MB and more back to the system as soon as they are freed, where the library would begin to keep those up
   to 32 MB: a default job of 128³ voxels takes 1.22 GB in place of 1.60, as fast (88 s and 89 s). These benchmarks, FFT
   libraries included, run as the command does.
-- **Which processor.** MKL is made for Intel's: on a Xeon (2026-11-28) JAX's own FFTs on one core take 1.9 to 3.3
-  times as long as MKL's on two, and the four chains 3.3, 2.6, 4.1 and 5.0 times; set against SciPy's FFTs on the same
-  machine, 0.91, 1.25, 1.68 and 2.69 times. A single wave stays on one core, where JAX's FFTs alone are 2.7 of those
-  5.0. On an AMD EPYC (2026-11-23, before the backward pass by hand) it was 1.32, 1.11, 1.84 and 4.67 times the
-  fastest, MKL among them.
+- **Which processor.** MKL is made for Intel's: on a Xeon JAX's own FFTs on one core take 1.9 to 3.4 times as long as
+  the fastest on two. With them (2026-11-28) the four chains took 3.28, 2.57, 4.06 and 5.01 times that floor. On an AMD
+  EPYC (2026-11-23, with JAX's own FFTs and before the backward pass by hand) it was 1.32, 1.11, 1.84 and 4.67 times the
+  fastest, MKL among them; whether MKL inside the chain pays there has not been measured.
 - **MKL's FFT through XLA's foreign-function interface.** The transform is a primitive of its own, so that for
   derivatives, vmap and compilation it is one operation, and on a processor with MKL (`adorym[mkl]`) a call of that
   library. 150 lines of C stand between the two, compiled against the installed JAX's own headers when they are first
@@ -67,8 +66,7 @@ What the rest is, and what was tried:
   of a Xeon takes 0.16 ms in place of 0.28 for 8 waves of 128², 1.9 for 4.6 (16 of 256²), 1.3 for 2.7 (2 of 512²), 3.3
   for 6.7 (1024²) and 0.010 for 0.036 (96²). FFTW, planned for half a second, is between the two: 2.7, 2.3 and 4.4 ms
   for the second to the fourth. MKL is kept to one thread: two made 1024² no faster there, and views and waves are dealt
-  out over host devices anyway. Without MKL (`ADORYM_FFT=xla`) the same four chains took 3.28, 2.57, 4.06 and 5.01 times
-  the FFTs.
+  out over host devices anyway.
 """
 
 MEMORY = """\
@@ -122,7 +120,10 @@ its steps were at full resolution. From coarse to fine ([when](strength.md#when-
 seconds, 128³ take 57, and twelve steps at 256³ lead to 0.109, 10.2 minutes after the start. L-BFGS remembers in half
 the bits, sums over a pass are made in place, and what is freed goes back to the system, every few seconds: it lies in
 holes between what is still in use, 0.4 GB of them after a minute. A line search holds what it tries once, whole on each
-device during a pass and dealt out otherwise.
+device during a pass and dealt out otherwise. Until the way up the process held 3.76 GB at most; the 4.53 GB of the
+table were reached where that begins, as the gradient there was found while the state before was still held. It is found
+by the next step now: on 128³ voxels (250 views) the job takes 1.17 GB, where it took 1.65. The 256³ cone has not been
+run since.
 """
 
 GPU = """\
