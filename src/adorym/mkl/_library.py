@@ -102,7 +102,7 @@ def _loaded() -> ctypes.CDLL:
                 getattr(mkl, name)
             mkl.MKL_Set_Threading_Layer(_SEQUENTIAL)
             return mkl
-    raise MklError("there is no libmkl_rt: pip install mkl, or adorym with the extra mkl.")
+    raise MklError("there is no libmkl_rt: on x86-64 Linux, pip install mkl, or adorym with the extra mkl.")
 
 
 def _candidates() -> Iterator[Path | str]:
