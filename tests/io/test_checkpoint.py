@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import tracemalloc
 import weakref
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -178,3 +179,19 @@ def test_one_array_is_there_at_a_time(tmp_path: Path) -> None:
 
     found = read_checkpoint(write_checkpoint(tmp_path, 1, Alone(), header={})).arrays
     assert [float(array[0]) for array in found.values()] == [0, 1, 2, 3, 4]
+
+
+def test_a_checkpoint_is_not_held_in_memory(tmp_path: Path) -> None:
+    """What goes on from it has room for one array beside its own, not for all of them twice."""
+    size = 48 << 20
+    path = write_checkpoint(tmp_path, 1, {f"{i}": np.full(size // 8 // 4, float(i)) for i in range(4)}, header={})
+    tracemalloc.start()
+    found = read_checkpoint(path).arrays
+    assert tracemalloc.get_traced_memory()[1] < size
+    tracemalloc.reset_peak()
+    assert [float(found[name][-1]) for name in found] == [0, 1, 2, 3]
+    assert tracemalloc.get_traced_memory()[1] < size // 2
+    tracemalloc.stop()
+    path.unlink()
+    with pytest.raises(DataError, match="cannot be read"):
+        _ = found["0"]

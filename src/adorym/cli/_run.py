@@ -119,6 +119,11 @@ class _Session:
 
     def go(self) -> Outcome:
         """Runs to the end and writes the results, or to a signal."""
+        model, signal = self._refined()
+        return self._finish(model) if model is not None else self._stopped(signal)
+
+    def _refined(self) -> tuple[Experiment | None, int]:
+        """The model after all steps, or the signal that stopped them; what the solver remembers is given back."""
         from adorym.reconstruct import Snapshot, iterate, restored
 
         task, found = self.prepared.task, self.checkpoint
@@ -156,10 +161,10 @@ class _Session:
                     with self.watch.span("compile"):
                         task.compile_after(progress.level.leg)
         if asked.signal:
-            return self._stopped(asked.signal)
+            return None, asked.signal
         if model is None:  # no step was left
             model = task.model if start is None else restored(task, start)
-        return self._finish(model)
+        return model, 0
 
     def _stopped(self, signal: int) -> Outcome:
         note(f"Stopped with a checkpoint; go on with: adorym resume {self.run.path}")

@@ -14,7 +14,7 @@ import json
 import os
 import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from io import BufferedReader, BufferedWriter
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ _MAGIC = b"ADORYMCK"
 _VERSION = 1
 _PREFIX = struct.Struct("<8sIQ")
 _ALIGNMENT = 64
+_BLOCK = 1 << 24
 _DIGEST = hashlib.sha256().digest_size
 _NAME = re.compile(r"step-(\d{8,})\.ckpt")
 _KINDS = "biufc"
@@ -41,7 +42,7 @@ class Checkpoint:
     Attributes:
         step: the number of completed steps.
         header: the JSON values stored beside the arrays.
-        arrays: name to array, in the order in which they were written.
+        arrays: name to array, in the order in which they were written; of a file each is read when it is asked for.
         path: the file.
 
     Example:
@@ -51,7 +52,7 @@ class Checkpoint:
 
     step: int
     header: dict[str, Any]
-    arrays: dict[str, np.ndarray]
+    arrays: Mapping[str, np.ndarray]
     path: Path
 
 
@@ -204,7 +205,7 @@ def _write_all(file: BufferedWriter, preamble: bytes, arrays: Mapping[str, np.nd
 
 
 def _read_all(file: BufferedReader, source: Path) -> Checkpoint:
-    """One pass: sizes are checked before anything is allocated, the checksum before anything is returned."""
+    """Proven in one pass that keeps nothing: a checkpoint may be as large as what refines it has room for."""
     digest = hashlib.sha256()
     prefix = file.read(_PREFIX.size)
     if len(prefix) < _PREFIX.size or not prefix.startswith(_MAGIC):
@@ -215,34 +216,68 @@ def _read_all(file: BufferedReader, source: Path) -> Checkpoint:
     size = os.fstat(file.fileno()).st_size
     text = file.read(min(length, size))
     digest.update(prefix + text)
-    content, arrays = _parse(text, size - _PREFIX.size - length - _DIGEST, source)
-    for array in arrays.values():
-        if file.readinto(_bytes_of(array)) != array.nbytes:
+    left = size - _PREFIX.size - length - _DIGEST
+    content, arrays = _parse(text, left, source)
+    while left > 0:
+        block = file.read(min(left, _BLOCK))
+        if not block:
             raise _damaged(source)
-        digest.update(_bytes_of(array))
-        digest.update(file.read(_aligned(array.nbytes) - array.nbytes))
+        digest.update(block)
+        left -= len(block)
     if file.read(_DIGEST + 1) != digest.digest():
         raise _damaged(source)
-    native = {name: array.astype(array.dtype.newbyteorder("="), copy=False) for name, array in arrays.items()}
-    return Checkpoint(content["step"], content["header"], native, source)
+    return Checkpoint(content["step"], content["header"], _Stored(source, _PREFIX.size + length, arrays), source)
 
 
-def _parse(text: bytes, space: int, source: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """The header and the arrays it announces, not yet filled."""
+class _Stored(Mapping[str, np.ndarray]):
+    """The arrays of a file, each read when it is asked for.
+
+    Args:
+        source: the file.
+        start: where its arrays begin.
+        table: offset from there, dtype and shape of each.
+    """
+
+    def __init__(self, source: Path, start: int, table: Mapping[str, tuple[int, np.dtype, tuple[int, ...]]]) -> None:
+        self._source, self._start, self._table = source, start, table
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        offset, dtype, shape = self._table[name]
+        array = np.empty(shape, dtype)
+        try:
+            with self._source.open("rb") as file:
+                file.seek(self._start + offset)
+                if file.readinto(_bytes_of(array)) != array.nbytes:
+                    raise _damaged(self._source)
+        except OSError as error:
+            raise DataError(f"Checkpoint {self._source} cannot be read: {error.strerror or error}.") from error
+        return array.astype(dtype.newbyteorder("="), copy=False)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._table)
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+
+def _parse(
+    text: bytes, space: int, source: Path
+) -> tuple[dict[str, Any], dict[str, tuple[int, np.dtype, tuple[int, ...]]]]:
+    """The header, and where the arrays are that it announces, with dtype and shape."""
     try:
         content = json.loads(text)
-        end, specs = 0, []
+        end, table = 0, {}
         for entry in content["arrays"]:
             dtype, shape = np.dtype(entry["dtype"]), tuple(int(size) for size in entry["shape"])
             if entry["offset"] != end or min(shape, default=0) < 0:
                 raise _damaged(source)
+            table[entry["name"]] = end, dtype, shape
             end = _aligned(end + int(np.prod(shape, dtype=object)) * dtype.itemsize)
-            specs.append((entry["name"], dtype, shape))
         if end != space or not {"step", "header"} <= content.keys():
             raise _damaged(source)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _damaged(source) from error
-    return content, {name: np.empty(shape, dtype) for name, dtype, shape in specs}
+    return content, table
 
 
 def _damaged(source: Path) -> DataError:
