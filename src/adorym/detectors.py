@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import functools
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -55,7 +56,7 @@ class Detector(AbstractDetector):
 
     def record(self, wave: Wave) -> Float[Array, "frame y x"]:
         """See `AbstractDetector.record`."""
-        photons = wave.intensity.sum(1)
+        photons = functools.reduce(jnp.add, jnp.unstack(wave.intensity, axis=1))  # a sum's kernel is ten times slower
         if self.binning > 1:
             frames, ny, nx = photons.shape
             b = self.binning

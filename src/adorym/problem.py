@@ -297,10 +297,22 @@ def _weights(view: Batch) -> Float[Array, "frame y x"]:
     return view.weights[:, None, None] * view.mask
 
 
-def _weighted_sum(view: Batch, nll: Float[Array, "frame y x"]) -> Float[Array, ""]:
+def _weighted_sum(weights: Float[Array, "frame y x"], nll: Float[Array, "frame y x"]) -> Float[Array, ""]:
     """What has no weight does not count, infinite or not."""
-    weights = _weights(view)
     return jnp.sum(jnp.where(weights > 0, weights * nll, 0))
+
+
+def _misfit(model: PyTree, view: Batch, likelihood: AbstractLikelihood) -> Float[Array, ""]:
+    """Minus the log-likelihood of a view's frames; a model may add it up by itself, group after group of frames."""
+
+    def score(predicted: Array, weights: Array, counts: Array) -> Array:
+        with scope("detect"):
+            return _weighted_sum(weights[:, None, None] * view.mask, likelihood.nll(predicted, counts))
+
+    others = view.weights, view.counts
+    if hasattr(model, "sum_over_view"):
+        return model.sum_over_view(score, view.views, view.frames, others=others)
+    return score(model.predict_view(view.views, view.frames), *others)
 
 
 @eqx.filter_jit
@@ -310,12 +322,7 @@ def _value_and_gradient(
     def one_view(split: tuple[PyTree, PyTree], view: Batch) -> tuple[Array, PyTree]:
         params, frozen = split
 
-        def nll(params: PyTree) -> Array:
-            predicted = eqx.combine(params, frozen).predict_view(view.views, view.frames)
-            with scope("detect"):
-                return _weighted_sum(view, likelihood.nll(predicted, view.counts))
-
-        return jax.value_and_grad(nll)(params)
+        return jax.value_and_grad(lambda params: _misfit(eqx.combine(params, frozen), view, likelihood))(params)
 
     start = (jnp.zeros(()), jax.tree.map(jnp.zeros_like, split[0]))
     return deal_out(lambda both, part: _per_view(one_view, both, part, start=start), split, batch, like=start)
@@ -352,7 +359,7 @@ def _fit(likelihood: AbstractLikelihood, model: PyTree, batch: Batch) -> Fit:
             weights = _weights(view)
             roots = jnp.sqrt(jnp.maximum(predicted, 0)) - jnp.sqrt(jnp.maximum(view.counts, 0))
             return Fit(
-                _weighted_sum(view, likelihood.nll(predicted, view.counts)),
+                _weighted_sum(weights, likelihood.nll(predicted, view.counts)),
                 jnp.sum(weights * jnp.square(roots)),
                 jnp.sum(weights * view.counts),
                 jnp.sum(weights * jnp.square(likelihood.residual(predicted, view.counts))),

@@ -23,7 +23,7 @@ from tests.contracts.cases import (
 )
 
 from adorym._core.trees import replace, resolve
-from adorym.experiment import EXPERIMENTS, _experiment
+from adorym.experiment import EXPERIMENTS, Experiment, _experiment
 from adorym.likelihoods import Poisson
 from adorym.problem import Problem
 
@@ -104,6 +104,20 @@ def test_frames_carried_a_few_at_a_time_are_those_carried_together(name: str, mo
         found.append(np.concatenate([np.ravel(leaf) for leaf in [value, *jax.tree.leaves(gradient)]]))
     for other in found[1:]:
         np.testing.assert_allclose(other, found[0], rtol=1e-9, atol=1e-12 * np.abs(found[0]).max())
+
+
+def test_the_gradient_of_many_frames_takes_the_memory_of_one_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the frames themselves, which are small beside the waves between the slabs."""
+    model, dataset = prepared("multislice ptycho-tomography")
+    monkeypatch.setattr(_experiment, "_CACHE", 16 * model.probe.real.shape[0] * math.prod(model.grid.shape))
+    problem, batch = Problem(Poisson(), free=("object",)), whole(dataset)
+
+    def taken(times: int) -> int:
+        repeated = {name: np.repeat(getattr(batch, name), times, axis=1) for name in ("frames", "weights", "counts")}
+        return problem.compile_ahead(model, batch._replace(**repeated))["gradient"]
+
+    frames = np.asarray(batch.counts[0], np.float64).nbytes
+    assert taken(16) - taken(2) <= 2 * 14 * frames
 
 
 def test_frames_for_which_there_is_no_room_at_once_go_in_few_groups_that_are_filled(

@@ -25,8 +25,9 @@ def chain(*, backward: Literal["auto", "stored", "segments", "reversible"] = "au
         backward: what the backward pass keeps of the forward one: "stored" the wave at every slab; half as slow again,
             "segments" those at √S of S slabs, and "reversible" the exit wave alone; "auto" takes the fastest that is
             accurate and for which there is `memory`.
-        frames_together: frames of a scanned view whose waves there is memory for at a time; those of the others are
-            computed again, half as slow again. With 0 there is memory for all, or "auto" decides it with `backward`.
+        frames_together: frames of a scanned view whose waves a Gauss-Newton product has memory for at a time; those of
+            the others are computed again, half as slow again. With 0 there is memory for all, or "auto" decides it
+            with `backward`.
     """
 
 

@@ -19,10 +19,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float, Int
+from jaxtyping import Array, Complex, Float, Int, Shaped
 
 from adorym._core import SamplingError
 from adorym._core.fourier import smooth_size
+from adorym._core.parts import sum_of_parts
 from adorym._core.words import scope
 from adorym.detectors import AbstractDetector
 from adorym.geometry import Geometry
@@ -59,8 +60,9 @@ class Experiment(eqx.Module):
             it is scattered only, if it is uniform all around.
         margin: pixels of vacuum put around the object's field so that every probe position lies on it.
         backward: what the backward pass of the multislice chain keeps, see `adorym.propagation.multislice`.
-        together: frames of a scanned view whose waves there is memory for at a time; those of the others are computed
-            again for the backward pass, at 6 FFTs a slab in place of 4. With 0 there is memory for all.
+        together: frames of a scanned view whose waves there is memory for at a time, where frames themselves are
+            predicted and not only their misfit; those of the others are computed again for the backward pass, at 6
+            FFTs a slab in place of 4. With 0 there is memory for all.
 
     Example:
         >>> from adorym.experiment import holography, plan_holography
@@ -101,10 +103,43 @@ class Experiment(eqx.Module):
 
     def predict_view(self, view: Int[Array, ""], frames: Int[Array, "frame"]) -> Float[Array, "frame y x"]:
         """Expected counts of some frames of one view."""
+        some, together = self._view(view, frames.shape[0])
+        if together == frames.shape[0]:
+            return some(frames)
+        each = jax.checkpoint(some) if self.together else some
+        many = jax.lax.map(each, _in_groups(frames, together, mode="edge"))
+        return many.reshape(-1, *many.shape[2:])[: frames.shape[0]]
+
+    def sum_over_view(
+        self,
+        score: Callable[..., Float[Array, ""]],
+        view: Int[Array, ""],
+        frames: Int[Array, "frame"],
+        *,
+        others: tuple[Shaped[Array, "frame ..."], ...],
+    ) -> Float[Array, ""]:
+        """The sum of score(expected counts, *others) over groups of frames of one view.
+
+        The gradient is found group by group: there is memory for the waves of one.
+
+        Args:
+            score: of some frames, and of theirs of `others`; it adds nothing for a frame whose `others` are zero.
+            view: index of the view.
+            frames: index of each frame.
+            others: what belongs to the frames, such as their weights and what was measured.
+        """
+        some, together = self._view(view, frames.shape[0])
+        if together == frames.shape[0]:
+            return score(some(frames), *others)
+        groups = tuple(_in_groups(other, together, mode="constant") for other in others)
+        parts = _in_groups(frames, together, mode="edge"), groups
+        return sum_of_parts(lambda part: score(some(part[0]), *part[1]), parts)
+
+    def _view(self, view: Int[Array, ""], count: int) -> tuple[Callable[[Array], Array], int]:
+        """From some frames of a view to their expected counts, and of how many frames groups are best made."""
         with scope("transmit"):
             slabs = self.object.slabs(self.geometry.view(view))
             scene = self._scene(slabs)
-            together = self._together(slabs, frames.shape[0])
 
         def some(frames: Int[Array, "some"]) -> Float[Array, "some y x"]:
             wave = self._behind(scene, view, frames)
@@ -113,12 +148,7 @@ class Experiment(eqx.Module):
             with scope("detect"):
                 return self.detector.record(wave)
 
-        if together == frames.shape[0]:
-            return some(frames)
-        each = jax.checkpoint(some) if self.together else some
-        filled = jnp.pad(frames, (0, -frames.shape[0] % together), mode="edge")
-        many = jax.lax.map(each, filled.reshape(-1, together))
-        return many.reshape(-1, *many.shape[2:])[: frames.shape[0]]
+        return some, self._together(slabs, count)
 
     def exit_wave(self, slabs: Slabs, view: Int[Array, ""], frames: Int[Array, "frame"]) -> Wave:
         """The wave behind the last slab's middle, `(frame or 1, mode, y, x)`."""
@@ -244,6 +274,12 @@ class _Scene(NamedTuple):
     chain: Grid
     parts: tuple[Array, ...]
     incident: Callable[[Any], Array]
+
+
+def _in_groups(array: Array, size: int, *, mode: str) -> Array:
+    """`(frame, ...)` as `(group, frame, ...)`, the last group filled up."""
+    filled = jnp.pad(array, [(0, -array.shape[0] % size), *[(0, 0)] * (array.ndim - 1)], mode=mode)
+    return filled.reshape(-1, size, *array.shape[1:])
 
 
 def _itself(array: Array) -> Array:

@@ -373,7 +373,8 @@ def _transpose(cotangent: Any, *flat: Any, plan: _Plan, linear: tuple[int, ...])
     if type(cotangent) is ad.Zero:
         found: dict[int, Any] = {i: ad.Zero(jax.typeof(operands[i])) for i in wanted}
     else:
-        found = _walk(_Chain(plan, operands), kept, wanted, cotangent=cotangent)
+        chain = _Chain(plan, tuple(map(jnp.asarray, operands)))  # constants may come as NumPy's arrays
+        found = _walk(chain, kept, wanted, cotangent=cotangent)
     return [None] * (len(flat) - len(linear)) + [found[i] if i in wanted else None for i in linear]
 
 
