@@ -28,9 +28,9 @@ PHANTOM = cone(size=16, voxel=8e-9, energy=1e3)
 NON_NEGATIVE = (non_negative("object.delta"), non_negative("object.beta"))
 
 
-def measured(photons: float, *, views: int = 12) -> Dataset:
+def measured(photons: float, *, views: int = 12, noise: bool = True) -> Dataset:
     plan = plan_holography((16, 16), pixel=8e-9, energy=1e3, distances=(2e-6,), views=views, photons=photons)
-    return simulate(plan, PHANTOM.delta, PHANTOM.beta, seed=1)
+    return simulate(plan, PHANTOM.delta, PHANTOM.beta, seed=1, noise=noise)
 
 
 def task(dataset: Dataset, *regularizers: TotalVariation, epochs: int | str = "auto") -> Task:
@@ -279,15 +279,30 @@ def test_what_another_solver_left_unexplained_is_noise_for_the_first_weight() ->
     assert warm == pytest.approx(cold * chi_squared**0.5)
 
 
-def test_a_weight_without_effect_is_not_made_smaller() -> None:
+def hasty(dataset: Dataset, steps: int) -> list[RelaxationState]:
     """Looks after every step are gains for long, and would halve the weight each time."""
-    start = task(measured(2e5), TotalVariation())
+    start = task(dataset, TotalVariation())
     (stage,) = start.stages
-    hasty = dataclasses.replace(stage.solver, steps=1)
-    run = dataclasses.replace(start, stages=(dataclasses.replace(stage, solver=hasty),))
-    weights = [float(progress.state.weight) for progress in itertools.islice(iterate(run), 16)]
-    assert min(weights) == pytest.approx(2 * weights[0] / 64, rel=1e-6)  # the first was halved by its own look
+    looking = dataclasses.replace(stage.solver, steps=1)
+    run = dataclasses.replace(start, stages=(dataclasses.replace(stage, solver=looking),))
+    return [progress.state for progress in itertools.islice(iterate(run), steps)]
+
+
+def test_a_weight_without_effect_is_not_made_smaller() -> None:
+    states = hasty(measured(2e5), 16)
+    weights = [float(state.weight) for state in states]
+    assert min(weights) == pytest.approx(float(states[0].noise) / 8, rel=1e-6)
     assert weights.count(min(weights)) > 1
+
+
+def test_without_noise_the_weight_falls_as_far_as_the_frames_are_explained() -> None:
+    """What counting statistics would allow is no noise there: a weight of that size would hold detail back."""
+    states = [progress.state for progress in iterate(task(measured(1e3, noise=False), TotalVariation()))]
+    noise = float(states[0].noise)
+    down = [(float(s.weight), noise / 8 * min(1, float(s.unexplained)) ** 0.5) for s in states if int(s.way) == 0]
+    assert all(weight >= least * (1 - 1e-6) for weight, least in down)
+    assert down[-1][0] < noise / 8 / 4
+    assert float(states[-1].unexplained) < 1 / 16
 
 
 def test_after_another_way_down_all_views_are_used() -> None:

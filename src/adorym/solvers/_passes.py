@@ -100,7 +100,7 @@ def objective_and_gradient(
 
 
 def held_out(problem: Problem, model: PyTree, feed: Feed) -> tuple[float, float]:
-    """The objective of the frames kept back, without penalties, and what chance alone may change it by, in nats.
+    """The objective of the frames kept back in nats, without penalties, and their reduced χ².
 
     Of the frames trained on where none are kept back.
 
@@ -120,7 +120,7 @@ def held_out(problem: Problem, model: PyTree, feed: Feed) -> tuple[float, float]
     if not math.isfinite(nll):
         kept = feed.sweep(held_out=bool(feed.held_out.any()))
         ensure_finite(jnp.asarray(nll), (), params=problem.split(model)[0], batches=kept)
-    return nll, max(1.0, chi_squared / max(pixels, 1.0))
+    return nll, chi_squared / max(pixels, 1.0)
 
 
 def tried(problem: Problem, split: tuple[PyTree, PyTree], feed: Feed) -> tuple[Float[Array, ""], PyTree]:

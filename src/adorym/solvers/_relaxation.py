@@ -16,7 +16,8 @@ The first weight follows from the noise. A voxel's gradient has the curvature of
 which `data_curvature` is the mean h; a penalty that pulls with much less than √h cannot hold noise back, one that pulls
 with much more lets nothing appear. The way begins at 8 √h, in units of the scale, and goes down to √h/8: what
 held-out frames still gain there comes from further steps, and a weight without effect would be the worse start for the
-way up.
+way up. Held-out frames that are predicted better than their counting statistics allow hold less noise than that; with
+√χ² of it, the way goes down as far.
 
 How much a change of the held-out frames' objective says is known without a scale of its own: in nats, one is what
 chance makes, more where the model does not explain the frames (times the reduced χ²). What is left unexplained is more
@@ -48,7 +49,7 @@ from adorym.solvers._passes import held_out
 from adorym.solvers._solver import AbstractSolver, Info, Moment, Work
 
 _ABOVE = 8.0  # times the noise's own weight
-_BELOW = 0.125  # of it: there a penalty is none, and what still gains are the steps
+_BELOW = 0.125  # of it, or of what there is of it: there a penalty is none, and what still gains are the steps
 _AGAIN = 4.0  # times the weight that was best before
 _GAIN, _LOSS = 1.0, 10.0  # nats that are a gain, and that are a loss without doubt
 _FAINT = 5e-5  # of the nats that noise in every free element costs the held-out frames: too little of a gain
@@ -68,7 +69,7 @@ class RelaxationState(NamedTuple):
         taken: steps taken at this weight.
         looks: how many were a gain; as many as `growing` has once all views are used.
         best: lowest objective of the held-out frames in nats, and the `best_weight` and `best_params` that had it.
-        unexplained: their reduced χ² then, 1 at least.
+        unexplained: their reduced χ² then.
         counted: what it was when a gain was last seen, or when a way began, from which the next gain is counted: small
             ones add up.
         worse: times in a row that the held-out frames were not predicted better.
@@ -192,7 +193,7 @@ class Relaxation(AbstractSolver):
         if problem.open_in(model):
             noise = float(problem.noise_weight(params, frozen, inner.curvature))
             unexplained = held_out(problem, model, feed)[1] if self.after == "another" else 1.0
-            weight = (self.start or _ABOVE * math.sqrt(unexplained)) * noise
+            weight = (self.start or _ABOVE * math.sqrt(max(unexplained, 1.0))) * noise
         else:  # that of a stage before, to be kept for one that follows
             noise, weight = self.noise, self.start * self.noise / _AGAIN
         state = blank._replace(weight=_number(weight), noise=_number(noise))
@@ -253,14 +254,15 @@ class Relaxation(AbstractSolver):
         """
         model = followed(problem, model, feed, steps=self.steps, seed=moment.seed)
         params, frozen = problem.split(model)
-        value, nat = held_out(problem, model, feed)
+        value, unexplained = held_out(problem, model, feed)
+        nat = max(unexplained, 1.0)  # what chance alone may change the value by
         note = f"weight {float(state.weight):.3g}, held out {value:.6g}"
         rounding = _ROUNDING * abs(value)
         worth = value - float(state.counted) < -_gain(params, feed) * nat - rounding
         lost = value - float(state.best) > _LOSS * nat**2 + rounding
         if value < float(state.best):
             best = {"best": _number(value), "best_weight": state.weight, "best_params": params}
-            state = state._replace(**best, unexplained=_number(nat))
+            state = state._replace(**best, unexplained=_number(unexplained))
         looks, way, keep = int(state.looks), int(state.way), self._keep(feed, state)
         higher = way == _UP and float(state.weight) > float(state.best_weight)  # than any that was a gain
         worse = 0 if worth else int(state.worse) + 1
@@ -303,7 +305,8 @@ class Relaxation(AbstractSolver):
                 inner=self.solver.renewed(problem.with_weight(weight), model, before.inner, feed=part)
             )
         if problem.open_in(model) and int(after.way) != _UP:
-            lower = _number(max(float(before.weight) / self.factor, _BELOW * float(before.noise)))
+            least = _BELOW * float(before.noise) * math.sqrt(min(float(before.unexplained), 1.0))
+            lower = _number(max(float(before.weight) / self.factor, least))
             weight = lower if int(after.way) == _DOWN else before.best_weight
         change = problem.reweighted(*problem.split(model), (before.weight, weight))
         return after._replace(inner=self.solver.moved(before.inner, change), weight=weight)
