@@ -69,8 +69,8 @@ CURVES = (
     ),
     Curve("voxels along a volume's edge, as many slabs", (32, 48, 64, 96, 128), ("n³ log n", "n³"), _volume),
     Curve("views of a 64³ volume", (4, 8, 16, 32, 64), ("n", "constant"), _views),
-    Curve("frames of a scan", (16, 36, 64, 144, 256), ("n", "n"), _frames),
-    Curve("modes of a probe, 64 frames", (1, 2, 4, 8), ("n", "n"), lambda n: _frames(64, n)),
+    Curve("frames of a scan", (16, 36, 64, 144, 256), ("n", "constant"), _frames),
+    Curve("modes of a probe, 64 frames", (1, 2, 4, 8), ("n", "constant"), lambda n: _frames(64, n)),
 )
 
 
