@@ -2,14 +2,14 @@
 
 The objective is in nats: minus the log-likelihood of the frames, weighted, over the measured pixels, plus the
 regularisers. Everything a solver may ask of it is a compiled kernel over one batch, added up over the batches of a
-pass, so that no solver needs the data in memory. Within a batch each view is done by itself, gradient included, so
-that memory is that of one view.
+pass, so that no solver needs the data in memory. Within a batch each view is done by itself, gradient included, and
+within a view each group of frames, so that memory is that of one group.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from jaxtyping import Array, Float, PyTree
 
 from adorym._core import Batch
 from adorym._core.allocator import return_freed_memory
+from adorym._core.parts import parts_of_view, pixel_weights, product_of_parts, sum_of_parts
 from adorym._core.trees import array_paths, replace, resolve, selection
 from adorym._core.words import scope
 from adorym.constraints import AbstractConstraint
@@ -293,26 +294,22 @@ def _per_view(function: Any, model: PyTree, batch: Batch, *, start: PyTree) -> P
     return total
 
 
-def _weights(view: Batch) -> Float[Array, "frame y x"]:
-    return view.weights[:, None, None] * view.mask
-
-
 def _weighted_sum(weights: Float[Array, "frame y x"], nll: Float[Array, "frame y x"]) -> Float[Array, ""]:
     """What has no weight does not count, infinite or not."""
     return jnp.sum(jnp.where(weights > 0, weights * nll, 0))
 
 
 def _misfit(model: PyTree, view: Batch, likelihood: AbstractLikelihood) -> Float[Array, ""]:
-    """Minus the log-likelihood of a view's frames; a model may add it up by itself, group after group of frames."""
+    """Minus the log-likelihood of a view's frames."""
+    predict, parts = parts_of_view(model, view, view.counts)
 
-    def score(predicted: Array, weights: Array, counts: Array) -> Array:
+    def score(part: tuple[Array, ...]) -> Array:
+        frames, weights, counts = part
+        predicted = predict(frames)
         with scope("detect"):
-            return _weighted_sum(weights[:, None, None] * view.mask, likelihood.nll(predicted, counts))
+            return _weighted_sum(pixel_weights(weights, view.mask), likelihood.nll(predicted, counts))
 
-    others = view.weights, view.counts
-    if hasattr(model, "sum_over_view"):
-        return model.sum_over_view(score, view.views, view.frames, others=others)
-    return score(model.predict_view(view.views, view.frames), *others)
+    return sum_of_parts(score, parts)
 
 
 @eqx.filter_jit
@@ -339,13 +336,16 @@ def _gauss_newton_product(
 ) -> PyTree:
     def one_view(all_three: tuple[PyTree, PyTree, PyTree], view: Batch) -> PyTree:
         params, frozen, vector = all_three
-        predicted, forward = jax.linearize(
-            lambda p: eqx.combine(p, frozen).predict_view(view.views, view.frames), params
-        )
-        moved = forward(vector)
-        with scope("detect"):
-            weighted = _weights(view) * likelihood.fisher(predicted) * moved
-        return jax.linear_transpose(forward, vector)(weighted)[0]
+
+        def weigh(part: tuple[Array, ...], predicted: Array, change: Array) -> Array:
+            with scope("detect"):
+                return pixel_weights(part[1], view.mask) * likelihood.fisher(predicted) * change
+
+        def prepare(params: PyTree) -> tuple[Callable[[Any], Array], tuple[Array, ...]]:
+            predict, parts = parts_of_view(eqx.combine(params, frozen), view)
+            return lambda part: predict(part[0]), parts
+
+        return product_of_parts(prepare, params, vector, weigh=weigh)
 
     start = jax.tree.map(jnp.zeros_like, vector)
     return deal_out(lambda c, part: _per_view(one_view, c, part, start=start), (*split, vector), batch, like=start)
@@ -356,7 +356,7 @@ def _fit(likelihood: AbstractLikelihood, model: PyTree, batch: Batch) -> Fit:
     def one_view(model: PyTree, view: Batch) -> Fit:
         predicted = model.predict_view(view.views, view.frames)
         with scope("detect"):
-            weights = _weights(view)
+            weights = pixel_weights(view.weights, view.mask)
             roots = jnp.sqrt(jnp.maximum(predicted, 0)) - jnp.sqrt(jnp.maximum(view.counts, 0))
             return Fit(
                 _weighted_sum(weights, likelihood.nll(predicted, view.counts)),

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from adorym._core.parts import sum_of_parts
+from adorym._core.parts import product_of_parts, sum_of_parts
 
 
 def _parts(number: int) -> tuple[jax.Array, jax.Array]:
@@ -61,3 +61,29 @@ def test_the_gradient_of_many_parts_takes_the_memory_of_one() -> None:
         return told.temp_size_in_bytes
 
     assert taken(50) <= taken(2) + 64 * 64 * 8
+
+
+@pytest.mark.parametrize("number", [1, 7])
+def test_a_gauss_newton_product_is_that_of_the_whole(number: int) -> None:
+    """What the parts share is a nonlinear function of the point; real and complex arrays are closed over."""
+    weights, point = _parts(number), {"a": jnp.linspace(0.1, 0.9, 20).reshape(4, 5), "b": jnp.asarray(0.3)}
+    vector = jax.tree.map(lambda leaf: jnp.cos(7 * leaf), point)
+
+    def prepare(point):
+        wave = jnp.fft.fft(jax.lax.complex(jnp.cos(point["a"]), jnp.sin(point["a"])))  # all parts see this one
+        return lambda part: (jnp.abs(wave[part[0]]) * part[1] + point["b"]) ** 2, weights
+
+    def weigh(part, value, change):
+        return jnp.abs(part[1]) / value * change
+
+    def whole(point):
+        function, parts = prepare(point)
+        return jax.vmap(function)(parts)
+
+    values, forward = jax.linearize(whole, point)
+    changed = jax.vmap(weigh)(weights, values, forward(vector))
+    wanted = jax.linear_transpose(forward, point)(changed)[0]
+    for how in (product_of_parts, jax.jit(product_of_parts, static_argnums=0, static_argnames="weigh")):
+        found = how(prepare, point, vector, weigh=weigh)
+        for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-12)

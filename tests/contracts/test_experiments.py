@@ -126,9 +126,9 @@ def test_frames_for_which_there_is_no_room_at_once_go_in_few_groups_that_are_fil
     model, _ = prepared("multislice ptycho-tomography")
     slabs, one = model.object.slabs(model.geometry.view(jnp.asarray(0))), 16 * math.prod(model.grid.shape)
     monkeypatch.setattr(_experiment, "_CACHE", 12 * one)
-    assert [model._together(slabs, count) for count in (1, 12, 13, 24, 27)] == [1, 12, 7, 12, 9]
+    assert [model._group(slabs, count) for count in (1, 12, 13, 24, 27)] == [1, 12, 7, 12, 9]
     few = dataclasses.replace(model, together=5)
-    assert [few._together(slabs, count) for count in (4, 5, 6, 11)] == [4, 5, 3, 4]
+    assert [few._group(slabs, count) for count in (4, 5, 6, 11)] == [4, 5, 3, 4]
 
 
 @pytest.mark.parametrize("backward", ["stored", "segments", "reversible"])

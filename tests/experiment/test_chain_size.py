@@ -28,7 +28,8 @@ def test_of_a_scan_with_modes() -> None:
 
 
 def test_the_way_back_and_the_frames_decide() -> None:
-    scan = ChainSize(slabs=64, spacing=1.0, pixels=(5, 5), parts=0, wave=1000, arrival=1000, frame=1, scanned=True)
+    of_waves = {"wave": 1000, "arrival": 1000, "frame": 1, "scanned": True, "most": 100}
+    scan = ChainSize(slabs=64, spacing=1.0, pixels=(5, 5), parts=0, **of_waves)
     field = scan._replace(scanned=False)
     for one in (scan, field):
         taken = [one.taken(10, backward) for backward in ("stored", "segments", "reversible")]
@@ -39,4 +40,5 @@ def test_the_way_back_and_the_frames_decide() -> None:
     few = [scan.taken(10, "stored", together) for together in (1, 5, 10, 0)]
     assert few == sorted(few)
     assert few[2] == few[3]
+    assert scan._replace(most=5).taken(10, "stored") == few[1]  # what a cache holds
     assert scan._replace(slabs=1).taken(10, "stored", 10) == scan._replace(slabs=1).taken(10, "segments", 10)

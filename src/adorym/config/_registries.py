@@ -25,9 +25,8 @@ def chain(*, backward: Literal["auto", "stored", "segments", "reversible"] = "au
         backward: what the backward pass keeps of the forward one: "stored" the wave at every slab; half as slow again,
             "segments" those at √S of S slabs, and "reversible" the exit wave alone; "auto" takes the fastest that is
             accurate and for which there is `memory`.
-        frames_together: frames of a scanned view whose waves a Gauss-Newton product has memory for at a time; those of
-            the others are computed again, half as slow again. With 0 there is memory for all, or "auto" decides it
-            with `backward`.
+        frames_together: frames of a scanned view that go through the slabs at a time, at the most, forward and back:
+            there has to be memory for their waves. With 0 as many as are fastest, or "auto" decides it with `backward`.
     """
 
 

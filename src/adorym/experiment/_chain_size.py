@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from adorym.experiment._experiment import Experiment
+from adorym.experiment._experiment import Experiment, most_in_cache
 from adorym.objects import Slabs
 from adorym.propagation import Backward
 
@@ -31,9 +31,10 @@ class ChainSize(NamedTuple):
         arrival: bytes of that wave on its way to the detector, whose grid may be wider.
         frame: bytes of one frame, as wide as that grid.
         scanned: whether every frame has a wave of its own; where not, there is one wave for all.
+        most: frames that go through the slabs at a time, at the most: as many as a processor's cache holds.
 
     Example:
-        >>> bytes_of = {"parts": 4000, "wave": 1000, "arrival": 1000, "frame": 500}
+        >>> bytes_of = {"parts": 4000, "wave": 1000, "arrival": 1000, "frame": 500, "most": 1}
         >>> size = ChainSize(slabs=64, spacing=1e-9, pixels=(5, 5), **bytes_of, scanned=False)
         >>> [size.taken(1, backward) for backward in ("stored", "segments", "reversible")]
         [105000, 57000, 43000]
@@ -47,6 +48,7 @@ class ChainSize(NamedTuple):
     arrival: int
     frame: int
     scanned: bool
+    most: int
 
     @classmethod
     def of(cls, model: Experiment) -> ChainSize:
@@ -62,18 +64,18 @@ class ChainSize(NamedTuple):
             wave.shape[1] * math.prod(shape) * wave.dtype.itemsize for shape in (wave.shape[2:], model.grid.shape)
         )
         frame = math.prod(model.grid.shape) * slabs.phase.dtype.itemsize
-        scanned = model.geometry.scanned
-        return cls(slabs.phase.shape[0], slabs.spacing, wave.shape[2:], described, between, behind, frame, scanned)
+        of_waves = between, behind, frame, model.geometry.scanned, most_in_cache(between)
+        return cls(slabs.phase.shape[0], slabs.spacing, wave.shape[2:], described, *of_waves)
 
     def taken(self, frames: int, backward: Backward, together: int = 0) -> int:
-        """Bytes that a gradient, or a Gauss-Newton product, takes for the waves of a view: about, and rather more.
+        """Bytes that a gradient, or a Gauss-Newton product, takes for a view beside volumes: about, and rather more.
 
         Args:
             frames: of the view.
             backward: see `Experiment.backward`.
             together: see `Experiment.together`.
         """
-        waves, descriptions = (min(together or frames, frames), 5) if self.scanned else (1, 8)
+        waves, descriptions = (min(together or frames, frames, self.most), 5) if self.scanned else (1, 8)
         kept = {"stored": self.slabs, "segments": 2 * math.isqrt(self.slabs), "reversible": 2}[backward]
         chain = (min(kept, self.slabs) + _CHAIN) * waves
         detection = _DETECTION * (waves if self.scanned else frames)

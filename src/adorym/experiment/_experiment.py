@@ -19,11 +19,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float, Int, Shaped
+from jaxtyping import Array, Complex, Float, Int
 
 from adorym._core import SamplingError
 from adorym._core.fourier import smooth_size
-from adorym._core.parts import sum_of_parts
+from adorym._core.parts import in_parts
 from adorym._core.words import scope
 from adorym.detectors import AbstractDetector
 from adorym.geometry import Geometry
@@ -35,6 +35,9 @@ from adorym.waves import Grid, Wave
 
 _CACHE = 768 << 10
 """Bytes of waves that stay in a processor's own cache, or nearly."""
+
+_NO_CACHE = 1 << 30
+"""More frames than any view has: all go together where a device has memory of its own."""
 
 _BEGUN = 1 << 10
 """Pixels of waves that take a processor as long as beginning with another group of frames, by measurement."""
@@ -60,9 +63,8 @@ class Experiment(eqx.Module):
             it is scattered only, if it is uniform all around.
         margin: pixels of vacuum put around the object's field so that every probe position lies on it.
         backward: what the backward pass of the multislice chain keeps, see `adorym.propagation.multislice`.
-        together: frames of a scanned view whose waves there is memory for at a time, where frames themselves are
-            predicted and not only their misfit; those of the others are computed again for the backward pass, at 6
-            FFTs a slab in place of 4. With 0 there is memory for all.
+        together: frames of a scanned view that go through the slabs at a time, at most. With 0 as many as are fastest:
+            all on an accelerator.
 
     Example:
         >>> from adorym.experiment import holography, plan_holography
@@ -103,40 +105,23 @@ class Experiment(eqx.Module):
 
     def predict_view(self, view: Int[Array, ""], frames: Int[Array, "frame"]) -> Float[Array, "frame y x"]:
         """Expected counts of some frames of one view."""
-        some, together = self._view(view, frames.shape[0])
-        if together == frames.shape[0]:
+        count = frames.shape[0]
+        some, size = self.by_groups(view, count)
+        if size == count:
             return some(frames)
-        each = jax.checkpoint(some) if self.together else some
-        many = jax.lax.map(each, _in_groups(frames, together, mode="edge"))
-        return many.reshape(-1, *many.shape[2:])[: frames.shape[0]]
+        many = jax.lax.map(some, in_parts(frames, size))
+        return many.reshape(-1, *many.shape[2:])[:count]
 
-    def sum_over_view(
-        self,
-        score: Callable[..., Float[Array, ""]],
-        view: Int[Array, ""],
-        frames: Int[Array, "frame"],
-        *,
-        others: tuple[Shaped[Array, "frame ..."], ...],
-    ) -> Float[Array, ""]:
-        """The sum of score(expected counts, *others) over groups of frames of one view.
+    def by_groups(self, view: Int[Array, ""], count: int) -> tuple[Callable[[Array], Array], int]:
+        """From some frames of a view to their expected counts, and how many of them are best done at a time.
 
-        The gradient is found group by group: there is memory for the waves of one.
+        What all frames share is done once, now. Derivatives are best found group after group as well: there has to be
+        memory for the waves of one only.
 
         Args:
-            score: of some frames, and of theirs of `others`; it adds nothing for a frame whose `others` are zero.
             view: index of the view.
-            frames: index of each frame.
-            others: what belongs to the frames, such as their weights and what was measured.
+            count: how many frames there will be in all.
         """
-        some, together = self._view(view, frames.shape[0])
-        if together == frames.shape[0]:
-            return score(some(frames), *others)
-        groups = tuple(_in_groups(other, together, mode="constant") for other in others)
-        parts = _in_groups(frames, together, mode="edge"), groups
-        return sum_of_parts(lambda part: score(some(part[0]), *part[1]), parts)
-
-    def _view(self, view: Int[Array, ""], count: int) -> tuple[Callable[[Array], Array], int]:
-        """From some frames of a view to their expected counts, and of how many frames groups are best made."""
         with scope("transmit"):
             slabs = self.object.slabs(self.geometry.view(view))
             scene = self._scene(slabs)
@@ -148,7 +133,7 @@ class Experiment(eqx.Module):
             with scope("detect"):
                 return self.detector.record(wave)
 
-        return some, self._together(slabs, count)
+        return some, self._group(slabs, count)
 
     def exit_wave(self, slabs: Slabs, view: Int[Array, ""], frames: Int[Array, "frame"]) -> Wave:
         """The wave behind the last slab's middle, `(frame or 1, mode, y, x)`."""
@@ -187,7 +172,7 @@ class Experiment(eqx.Module):
         margin = ((0, 0), (self.margin, self.margin), (self.margin, self.margin))
         return tuple(jnp.pad(part, margin) for part in both)
 
-    def _together(self, slabs: Slabs, count: int) -> int:
+    def _group(self, slabs: Slabs, count: int) -> int:
         """How many frames to carry through the slabs at a time.
 
         On a processor with caches as many as stay in them, slab after slab; all together would go through memory at
@@ -196,10 +181,9 @@ class Experiment(eqx.Module):
         """
         if not self.geometry.scanned:
             return count
-        most, begun = min(self.together or count, count), _BEGUN_ELSEWHERE
         wave = jax.eval_shape(self._one_wave, slabs)
-        if jax.default_backend() == "cpu":
-            most, begun = max(1, min(most, _CACHE // (wave.size * wave.dtype.itemsize))), _BEGUN
+        most = min(self.together or count, count, most_in_cache(wave.size * wave.dtype.itemsize))
+        begun = _BEGUN if jax.default_backend() == "cpu" else _BEGUN_ELSEWHERE
         return min(range(most, 0, -1), key=lambda some: -(-count // some) * (some * wave.size + begun))
 
     def _one_wave(self, slabs: Slabs) -> Complex[Array, "1 mode y x"]:
@@ -260,6 +244,16 @@ class Experiment(eqx.Module):
         return jnp.asarray(transfer_function(self.grid, distance), dtype)
 
 
+def most_in_cache(wave: int) -> int:
+    """Frames whose waves, of so many bytes each, go through the slabs at a time at the most.
+
+    Example:
+        >>> most_in_cache(1 << 30)
+        1
+    """
+    return max(1, _CACHE // wave) if jax.default_backend() == "cpu" else _NO_CACHE
+
+
 class _Scene(NamedTuple):
     """What the frames of a view share.
 
@@ -274,12 +268,6 @@ class _Scene(NamedTuple):
     chain: Grid
     parts: tuple[Array, ...]
     incident: Callable[[Any], Array]
-
-
-def _in_groups(array: Array, size: int, *, mode: str) -> Array:
-    """`(frame, ...)` as `(group, frame, ...)`, the last group filled up."""
-    filled = jnp.pad(array, [(0, -array.shape[0] % size), *[(0, 0)] * (array.ndim - 1)], mode=mode)
-    return filled.reshape(-1, size, *array.shape[1:])
 
 
 def _itself(array: Array) -> Array:

@@ -206,9 +206,9 @@ def fitted(
     if measure.fits(whole, _CARE):
         return Fitted(task, measure.need(whole, 1.0), True)
     cuts = _cuts(task, measure.sizes, freedom=freedom, walks_back=walks_back)
-    told: dict[tuple[Backward, bool], float] = {}  # shares, by the way through the slabs
+    told: dict[Backward, float] = {}  # shares, by the way through the slabs
     for cut in cuts:
-        way = cut.backward, cut.together > 0
+        way = cut.backward
         if not measure.fits(cut, told.get(way, _HOPE)):
             continue
         sure = measure.fits(cut, _CARE)
@@ -221,7 +221,7 @@ def fitted(
             best = cut._replace(sizes=_as_large_as_fits(cut, cuts, fits=functools.partial(measure.fits, share=certain)))
             return Fitted(best.applied(task), measure.need(best, certain), True)
         told[way] *= _GROWTH  # what is hardly less is not compiled as well
-    needs = [measure.need(cut, told.get((cut.backward, cut.together > 0), 1.0)) for cut in cuts]
+    needs = [measure.need(cut, told.get(cut.backward, 1.0)) for cut in cuts]
     return Fitted(cuts[needs.index(min(needs))].applied(task), min(needs), False)
 
 
@@ -263,13 +263,14 @@ def _cuts(task: Task, sizes: list[_Size], *, freedom: Freedom, walks_back: Calla
     """All cuts, the fastest first.
 
     What a cut costs: most where full-field waves, or a volume for few frames, are computed again for every part of the
-    frames; then where waves are computed again for the backward pass; then little.
+    frames; then where waves are computed again for the backward pass; then where a volume is turned again for parts of
+    the frames; then little.
     """
     found = []
-    for (cost, backward, together), (batches, (few, parts, groups)) in itertools.product(
+    for (again, fewer, backward, together), (batches, (few, parts, groups)) in itertools.product(
         _ways(task, sizes, freedom=freedom, walks_back=walks_back), _batches(task, freedom).items()
     ):
-        found.append(((few, cost, parts, groups, -together), Cut(backward, together, batches)))
+        found.append(((few, again, parts, groups + fewer), Cut(backward, together, batches)))
     return [cut for _, cut in sorted(found, key=lambda one: one[0])]
 
 
@@ -303,9 +304,10 @@ def _halved(size: tuple[int, int], often: tuple[int, int]) -> tuple[int, int]:
 
 
 class _Way(NamedTuple):
-    """A way through the slabs, with the FFTs that it takes for each."""
+    """A way through the slabs: whether waves are computed again, and by how many halvings fewer frames go together."""
 
-    cost: int
+    again: bool
+    fewer: int
     backward: Backward
     together: int
 
@@ -314,7 +316,7 @@ def _ways(task: Task, sizes: list[_Size], *, freedom: Freedom, walks_back: Calla
     """All ways through the slabs."""
     model = task.model
     if not freedom.backward:
-        return [_Way(0, model.backward, model.together)]
+        return [_Way(False, 0, model.backward, model.together)]
     kept: list[Backward] = ["stored"]
     if max(size.chain.slabs for size in sizes) > 1:
         if walks_back():
@@ -322,9 +324,10 @@ def _ways(task: Task, sizes: list[_Size], *, freedom: Freedom, walks_back: Calla
         kept.append("segments")
     together = [model.together]
     if model.geometry.scanned and not model.together:
-        most = max(frames for _, frames in Cut.of(task).sizes)
-        together += [max(1, most // 2**i) for i in range(1, 1 + most.bit_length())]
-    return [_Way(4 + 2 * (way != "stored") + 2 * (n > 0), way, n) for way in kept for n in together]
+        frames = max(frames for _, frames in Cut.of(task).sizes)
+        most = min(frames, max(size.chain.most for size in sizes))
+        together += [max(1, most // 2**i) for i in range(1, most.bit_length())]
+    return [_Way(way != "stored", fewer, way, n) for way in kept for fewer, n in enumerate(together)]
 
 
 def _compiled(task: Task, size: _Size) -> int:

@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from adorym._core import Batch
+from adorym._core.parts import parts_of_view, pixel_weights, sum_of_parts
 from adorym.data import Feed, FrameSource
 from adorym.experiment import PlannedFrames
 from adorym.problem import Problem
@@ -199,11 +200,23 @@ def _drawn(problem: Problem, split: tuple[PyTree, PyTree], batch: Batch, *, key:
     dtype = jnp.zeros(()).dtype
     mask = jnp.asarray(batch.mask, dtype)
 
+    def along(params: PyTree, view: Batch, noise: Array) -> Array:
+        """Σ √F ε · predicted, whose gradient is wanted; √F is not a part of it."""
+        predict, parts = parts_of_view(eqx.combine(params, frozen), view, noise)
+
+        def score(part: tuple[Array, ...]) -> Array:
+            frames, weights, noise = part
+            predicted = predict(frames)
+            spread = jnp.sqrt(pixel_weights(weights, mask) * problem.likelihood.fisher(predicted))
+            return jnp.sum(jax.lax.stop_gradient(spread) * noise * predicted)
+
+        return sum_of_parts(score, parts)
+
     def body(total: PyTree, one: tuple[Array, ...]) -> tuple[PyTree, None]:
-        view, frames, weights, own = one
-        predicted, pull = jax.vjp(lambda p: eqx.combine(p, frozen).predict_view(view, frames), params)
-        spread = jnp.sqrt(weights.astype(dtype)[:, None, None] * mask * problem.likelihood.fisher(predicted))
-        return jax.tree.map(jnp.add, total, pull(spread * jax.random.normal(own, predicted.shape, dtype))[0]), None
+        index, frames, weights, own = one
+        noise = jax.random.normal(own, (*frames.shape, *mask.shape), dtype)
+        view = Batch(index, frames, weights.astype(dtype), mask, noise)
+        return jax.tree.map(jnp.add, total, jax.grad(along)(params, view, noise)), None
 
     start = jax.tree.map(jnp.zeros_like, params)
     views = jnp.asarray(batch.views)
