@@ -62,3 +62,17 @@ def test_only_what_frames_kept_back_can_judge_begins_coarse() -> None:
     dead = np.random.default_rng(0).random((128, 128)) > 0.2  # squares of 4 that are measured whole: 41 %
     assert default_levels(dataclasses.replace(many, mask=dead)) == [2, 1]
     assert default_levels(dataclasses.replace(many, mask=dead & dead[::-1])) == [1]
+
+
+def test_a_known_probe_is_refined_once_there_is_something_to_be_seen() -> None:
+    def stages(views: int, *, known: bool = True, **tables: list) -> list[tuple[list[str], object]]:
+        probe = GaussianProbe(16)
+        scan = plan_ptychography((32, 32), pixel=2e-9, energy=1e3, probe=probe, raster=Raster(4.0), views=views)
+        scan = scan if known else dataclasses.replace(scan, probe=None)
+        return [(one["free"], one.get("epochs", "auto")) for one in filled(tables, scan)["stages"]]
+
+    both = ["object", "probe"]
+    assert stages(1) == [(["object"], 18), (both, "auto")]
+    assert stages(1, known=False) == [(both, "auto")]
+    assert stages(1, stages=[{"memory": 3}]) == [(both, "auto")]
+    assert stages(3) == [(["object"], "auto")]  # of a volume the probe is left as it is

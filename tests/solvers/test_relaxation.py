@@ -102,9 +102,9 @@ def test_weights_fall_go_back_to_the_best_and_rise_from_there(faint: list[Progre
 
 def test_what_is_slow_to_come_has_its_time() -> None:
     """Steps go on while held-out frames gain from them: cutting the run off at the turn leaves more error."""
-    run = list(iterate(task(measured(2e5), TotalVariation())))
+    run = list(iterate(task(measured(2e6), TotalVariation())))
     begun = next(one for one in run if one.state.way)
-    assert run[-1].state.best <= begun.state.best
+    assert run[-1].state.best < begun.state.best - 1  # nat: what chance makes
     assert error(run[-1].model) <= error(begun.model)
 
 
@@ -291,7 +291,7 @@ def hasty(dataset: Dataset, steps: int) -> list[RelaxationState]:
 def test_a_weight_without_effect_is_not_made_smaller() -> None:
     states = hasty(measured(2e5), 16)
     weights = [float(state.weight) for state in states]
-    assert min(weights) == pytest.approx(float(states[0].noise) / 8, rel=1e-6)
+    assert min(weights) == pytest.approx(float(states[0].noise) / 2, rel=1e-6)
     assert weights.count(min(weights)) > 1
 
 
@@ -299,9 +299,9 @@ def test_without_noise_the_weight_falls_as_far_as_the_frames_are_explained() -> 
     """What counting statistics would allow is no noise there: a weight of that size would hold detail back."""
     states = [progress.state for progress in iterate(task(measured(1e3, noise=False), TotalVariation()))]
     noise = float(states[0].noise)
-    down = [(float(s.weight), noise / 8 * min(1, float(s.unexplained)) ** 0.5) for s in states if int(s.way) == 0]
+    down = [(float(s.weight), noise / 2 * min(1, float(s.unexplained))) for s in states if int(s.way) == 0]
     assert all(weight >= least * (1 - 1e-6) for weight, least in down)
-    assert down[-1][0] < noise / 8 / 4
+    assert down[-1][0] < noise / 16
     assert float(states[-1].unexplained) < 1 / 16
 
 

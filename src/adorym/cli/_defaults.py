@@ -15,6 +15,9 @@ _DIM = 100.0
 _COARSER = (8, 4, 2)
 """By how much larger pixels and voxels may be on the way to the finest."""
 
+_BEFORE_PROBE = 18
+"""Steps that an image takes, three looks at frames kept back, before a known illumination is refined as well."""
+
 _LEAST_PIXELS = 64
 """Along each side of a frame, that the coarsest level keeps."""
 
@@ -36,7 +39,7 @@ def filled(tables: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
         tables.setdefault("constraints", constraints)
     usual = default_stages(dataset, tables["experiment"])
     told = tables.get("stages", usual)
-    stages = [{"free": usual[0]["free"], "binning": [1], **one} for one in told]
+    stages = [{"free": usual[-1]["free"], "binning": [1], **one} for one in told]
     judged = tables.get("output", {}).get("held_out", "auto") != 0 and held_out_frames(dataset) is not None
     if stages and "binning" not in told[0] and judged and _ends_itself(stages[0]) and _of_object(stages[0]):
         stages[0]["binning"] = default_levels(dataset)
@@ -86,11 +89,18 @@ def _glimpse(dataset: Dataset, *, views: int, frames: int) -> np.ndarray:
 
 
 def default_stages(dataset: Dataset, experiment: dict[str, Any]) -> list[dict[str, Any]]:
-    """Stages that suit the technique; what they leave open the data decide."""
+    """Stages that suit the technique; what they leave open the data decide.
+
+    A known illumination stays as it is until there is something of the sample to be seen: what data do not tell, where
+    both lie and how bright each is, would drift while they are far from explained.
+    """
     if dataset.technique == "cdi":
         return [{"solver": "first order", "free": ["object"], "epochs": 500}]
+    if dataset.technique == "ptychography" and not is_volume(dataset):
+        both = _open(["object", "probe"])
+        return [both] if dataset.probe is None else [{**both, "free": ["object"], "epochs": _BEFORE_PROBE}, both]
     if dataset.technique == "ptychography":
-        return [_open(["object"] if is_volume(dataset) else ["object", "probe"])]
+        return [_open(["object"])]
     fixed = experiment.get("parametrization", _usual(experiment)) == "fixed ratio"
     return [_open(["object.delta" if fixed else "object"])]
 

@@ -216,7 +216,8 @@ def ptychography(
         material = PARAMETRIZATIONS[parametrization or "delta beta"]((size, size, size), ratio)
         sample, lateral = _volume(dataset, (size, size), slab_voxels, material=material), (size, size)
     else:
-        lateral = (math.ceil(2 * reach[0]) + grid[0] + 4, math.ceil(2 * reach[1]) + grid[1] + 4)
+        # beside an even number of pixels, so that a probe in the middle lies on whole ones
+        lateral = (2 * math.ceil(reach[0]) + grid[0] + 4, 2 * math.ceil(reach[1]) + grid[1] + 4)
         layers = PARAMETRIZATIONS[parametrization or "log amplitude and phase"]
         sample = Slices(layers((slices, *lateral), ratio), spacing) if slices > 1 else Image(layers(lateral, ratio))
     overhang = max(2 * r + g - n for r, g, n in zip(reach, grid, lateral, strict=True))
