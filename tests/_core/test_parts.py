@@ -49,16 +49,27 @@ def test_a_cotangent_is_carried_on() -> None:
     assert abs(float(wanted)) > 0.1
 
 
-def test_the_gradient_of_many_parts_takes_the_memory_of_one() -> None:
+@pytest.mark.parametrize("what", ["gradient", "product"])
+def test_derivatives_of_many_parts_take_the_memory_of_one(what: str) -> None:
     def taken(number: int) -> int:
-        parts = jnp.ones(number, complex)
+        parts, wave = jnp.ones(number, complex), jnp.ones((64, 64), complex)
 
-        def of(wave: jax.Array) -> jax.Array:
-            return sum_of_parts(lambda part: jnp.sum(jnp.abs(jnp.fft.fft2(wave * part)) ** 4), parts)
+        def gradient(wave: jax.Array) -> jax.Array:
+            of = jax.value_and_grad(lambda wave: sum_of_parts(lambda part: jnp.sum(intensity(wave, part) ** 2), parts))
+            return of(wave)[1]
 
-        told = jax.jit(jax.value_and_grad(of)).lower(jnp.ones((64, 64), complex)).compile().memory_analysis()
+        def product(wave: jax.Array) -> jax.Array:
+            def prepare(wave: jax.Array) -> tuple:
+                return lambda part: intensity(wave, part), parts
+
+            return product_of_parts(prepare, wave, wave, weigh=lambda part, value, change: value * change)
+
+        told = jax.jit({"gradient": gradient, "product": product}[what]).lower(wave).compile().memory_analysis()
         assert told is not None
         return told.temp_size_in_bytes
+
+    def intensity(wave: jax.Array, part: jax.Array) -> jax.Array:
+        return jnp.abs(jnp.fft.fft2(wave * part)) ** 2
 
     assert taken(50) <= taken(2) + 64 * 64 * 8
 
