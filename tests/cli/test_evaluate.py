@@ -157,7 +157,7 @@ def test_defaults_suit_the_technique():
     thick = plan_ptychography((16, 16), pixel=2e-9, energy=1e3, probe=beam, raster=raster, views=4)
     projections = plan_tomography((8, 8), pixel=1e-6, energy=2e4, views=4)
     kinds = {"kind": "ptychography"}, {"kind": "tomography"}
-    assert [stage["free"] for stage in default_stages(thin, kinds[0])] == [["object", "probe"]]
+    assert [stage["free"] for stage in default_stages(thin, kinds[0])] == [["object"], ["object", "probe"]]
     assert [stage["free"] for stage in default_stages(thick, kinds[0])] == [["object"]]
     (stage,) = default_stages(projections, kinds[1])
     assert stage == {"solver": "l-bfgs", "free": ["object.delta"], "epochs": "auto"}  # β/δ is fixed, and stays so

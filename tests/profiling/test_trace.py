@@ -154,10 +154,10 @@ def _named_programs():
 
 
 def traced(kernel, folder):
-    """A trace of three calls, after one that compiles."""
+    """A trace of ten calls, so that what else the machine does weighs little, after one that compiles."""
     jax.block_until_ready(kernel())
     with Window(folder):
-        for _ in range(3):
+        for _ in range(10):
             jax.block_until_ready(kernel())
     return read_trace(folder)
 
