@@ -245,3 +245,16 @@ def test_every_parametrisation_starts_as_vacuum(parametrization: str) -> None:
     np.testing.assert_allclose(frames_of(model, 1, 1), 9.0, rtol=1e-9)
     for part in model.object.delta_beta():
         np.testing.assert_array_equal(part, np.zeros((4, 4, 4)))
+
+
+@pytest.mark.parametrize("reach", [7.2, 7.6, 8.0])
+@pytest.mark.parametrize("window", [16, 17])
+def test_a_probe_in_the_middle_of_an_image_lies_on_whole_pixels(reach: float, window: int) -> None:
+    """However far the scan goes: half a pixel beside its grid an image is another one, with other edges."""
+    places = np.array([[0.0, 0.0], [reach, -reach], [-reach, reach]]) * PIXEL
+    frames, mask = ArrayFrames(np.ones((1, 3, window, window))), np.ones((window, window), bool)
+    model = ptychography(scan(frames=frames, mask=mask, positions=places[None], weights=np.ones((1, 3)), probe=None))
+    field = model.object.parametrization.phase.shape  # type: ignore[attr-defined]
+    placed = model.geometry.frame(jnp.array(0), jnp.array([0]), field=field, window=model.grid.shape)
+    assert model.grid.shape == (window, window)
+    np.testing.assert_array_equal(placed.fraction, 0)
