@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -65,7 +66,7 @@ def test_only_what_frames_kept_back_can_judge_begins_coarse() -> None:
 
 
 def test_a_known_probe_is_refined_once_there_is_something_to_be_seen() -> None:
-    def stages(views: int, *, known: bool = True, **tables: list) -> list[tuple[list[str], object]]:
+    def stages(views: int, *, known: bool = True, **tables: Any) -> list[tuple[list[str], object]]:
         probe = GaussianProbe(16)
         scan = plan_ptychography((32, 32), pixel=2e-9, energy=1e3, probe=probe, raster=Raster(4.0), views=views)
         scan = scan if known else dataclasses.replace(scan, probe=None)
@@ -75,4 +76,5 @@ def test_a_known_probe_is_refined_once_there_is_something_to_be_seen() -> None:
     assert stages(1) == [(["object"], 18), (both, "auto")]
     assert stages(1, known=False) == [(both, "auto")]
     assert stages(1, stages=[{"memory": 3}]) == [(both, "auto")]
+    assert stages(1, experiment={"slices": 2}) == [(both, "auto")]
     assert stages(3) == [(["object"], "auto")]  # of a volume the probe is left as it is

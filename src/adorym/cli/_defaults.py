@@ -91,14 +91,16 @@ def _glimpse(dataset: Dataset, *, views: int, frames: int) -> np.ndarray:
 def default_stages(dataset: Dataset, experiment: dict[str, Any]) -> list[dict[str, Any]]:
     """Stages that suit the technique; what they leave open the data decide.
 
-    A known illumination stays as it is until there is something of the sample to be seen: what data do not tell, where
-    both lie and how bright each is, would drift while they are far from explained.
+    A known illumination of an image stays as it is until there is something of the sample to be seen: what data do not
+    tell, where both lie and how bright each is, would drift while they are far from explained. Several slices would
+    take up what is wrong with it, and have to give that back.
     """
     if dataset.technique == "cdi":
         return [{"solver": "first order", "free": ["object"], "epochs": 500}]
     if dataset.technique == "ptychography" and not is_volume(dataset):
         both = _open(["object", "probe"])
-        return [both] if dataset.probe is None else [{**both, "free": ["object"], "epochs": _BEFORE_PROBE}, both]
+        waits = dataset.probe is not None and experiment.get("slices", 1) == 1
+        return [{**both, "free": ["object"], "epochs": _BEFORE_PROBE}, both] if waits else [both]
     if dataset.technique == "ptychography":
         return [_open(["object"])]
     fixed = experiment.get("parametrization", _usual(experiment)) == "fixed ratio"
