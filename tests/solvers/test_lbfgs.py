@@ -50,7 +50,8 @@ def test_the_recursion_is_the_matrix() -> None:
         return tuple(map(tree, flats))
 
     units = (jnp.array(2.0), jnp.array(50.0))
-    state = LBFGSState(jnp.zeros(()), tree(gradient), units, trees(steps), trees(changes))
+    nowhere = jnp.zeros(())
+    state = LBFGSState(nowhere, tree(gradient), units, trees(steps), trees(changes), bands=(None, None), began=nowhere)
     direction, learnt = _direction(state, tree(gradient), units)
     flat = np.concatenate([np.ravel(leaf) for leaf in direction])
     np.testing.assert_allclose(flat[free], -expected @ gradient[free], rtol=1e-10)

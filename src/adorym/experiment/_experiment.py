@@ -24,6 +24,7 @@ from jaxtyping import Array, Complex, Float, Int
 from adorym._core import SamplingError
 from adorym._core.fourier import smooth_size
 from adorym._core.parts import in_parts
+from adorym._core.trees import leaf_paths
 from adorym._core.words import scope
 from adorym.detectors import AbstractDetector
 from adorym.geometry import Geometry
@@ -98,6 +99,12 @@ class Experiment(eqx.Module):
             "geometry.positions": 1.0,
             "geometry.position_offset": 1.0,
         } | {f"transport.{name}": most for name, most in self.transport.corrections.items()}
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """Paths of leaves that are images or stacks of them, `(y, x)` or `(slice, y, x)`, seen from one side only."""
+        where = "object.parametrization."
+        return tuple(where + name for name in leaf_paths(self.object.parametrization)) if self.object.flat else ()
 
     def predict(self, views: Int[Array, "view"], frames: Int[Array, "view frame"]) -> Float[Array, "view frame y x"]:
         """Expected counts of the given frames of the given views."""

@@ -56,6 +56,11 @@ class AbstractObject(eqx.Module):
 
     parametrization: eqx.AbstractVar[AbstractParametrization]
 
+    @property
+    def flat(self) -> bool:
+        """Whether leaves are images, or a few of them one behind the other, that are the same at every view."""
+        return False
+
     @abc.abstractmethod
     def slabs(self, view: View) -> Slabs:
         """The slabs that the beam crosses in a view."""
@@ -84,6 +89,11 @@ class Image(AbstractObject):
     """
 
     parametrization: AbstractParametrization
+
+    @property
+    def flat(self) -> bool:
+        """See `AbstractObject.flat`."""
+        return True
 
     def slabs(self, view: View) -> Slabs:
         """See `AbstractObject.slabs`."""
@@ -125,6 +135,11 @@ class Slices(AbstractObject):
     def count(self) -> int:
         """Number of slices."""
         return jax.tree.leaves(self.parametrization)[0].shape[0]
+
+    @property
+    def flat(self) -> bool:
+        """See `AbstractObject.flat`."""
+        return True
 
     def slabs(self, view: View) -> Slabs:
         """See `AbstractObject.slabs`."""

@@ -1,9 +1,10 @@
 """Limited-memory BFGS: the second derivative from how the gradient changed over the last steps.
 
 The two-loop recursion (Nocedal & Wright, Numerical Optimization, algorithm 7.4) starts from one measured curvature per
-leaf, so that leaves of different units move together, and goes over the elements that a constraint does not hold at
-their bound, as in projected quasi-Newton methods (Schmidt, Kim, Sra, in Optimization for Machine Learning, 2011). One
-step is one gradient over all data: the line search hands on the one where it ended.
+leaf, of images one per band of spatial frequencies, so that leaves of different units, and what is coarse and fine,
+move together. It goes over the elements that a constraint does not hold at their bound, as in projected quasi-Newton
+methods (Schmidt, Kim, Sra, in Optimization for Machine Learning, 2011). One step is one gradient over all data: the
+line search hands on the one where it ended.
 """
 
 from __future__ import annotations
@@ -21,13 +22,22 @@ from adorym._core import JobError
 from adorym.data import Feed
 from adorym.problem import Call, Problem
 from adorym.sharding import dealt, replicate
+from adorym.solvers._frequencies import (
+    Bands,
+    Metric,
+    inverse_times,
+    measured_bands,
+    measuring,
+    metric,
+    no_bands,
+    squared_length,
+)
 from adorym.solvers._line_search import length_along, newton_length, search
 from adorym.solvers._passes import (
     corrected_curvature,
     data_curvature,
     inactive,
     objective_and_gradient,
-    scaled,
     with_penalties,
 )
 from adorym.solvers._solver import AbstractSolver, Info, Moment
@@ -43,6 +53,8 @@ class LBFGSState(NamedTuple):
         curvature: mean curvature of the data's part, for every leaf.
         steps: the last changes of the free leaves, newest first; zero where there was none.
         changes: what each of them changed the gradient by.
+        bands: curvature of the leaves that are images, by spatial frequency.
+        began: the objective where they were measured.
 
     Example:
         >>> LBFGSState._fields[:2]
@@ -54,6 +66,8 @@ class LBFGSState(NamedTuple):
     curvature: tuple[Float[Array, ""], ...]
     steps: tuple[PyTree, ...]
     changes: tuple[PyTree, ...]
+    bands: tuple[Bands | None, ...]
+    began: Float[Array, ""]
 
 
 class LBFGS(AbstractSolver):
@@ -96,15 +110,18 @@ class LBFGS(AbstractSolver):
         curvature = tuple(jnp.zeros((), leaf.dtype) for leaf in jax.tree.leaves(params))
         nothing = jax.tree.map(jnp.zeros_like, params)
         none = (_short(nothing, self.halved),) * self.memory
-        return LBFGSState(jnp.zeros_like(curvature[0]), nothing, curvature, none, none)
+        zero = jnp.zeros_like(curvature[0])
+        return LBFGSState(zero, nothing, curvature, none, none, bands=no_bands(problem.split(model)), began=zero)
 
     def kernels(self, problem: Problem, model: PyTree) -> list[Call]:
         """See `AbstractSolver.kernels`."""
         params, frozen = problem.split(model)
         numbers = tuple(replicate(jnp.zeros((), leaf.dtype)) for leaf in jax.tree.leaves(params))
+        bands = replicate(no_bands((params, frozen)))
         return [
-            Call(_ahead, (problem, (params, frozen), (params, numbers)), {}),
+            Call(_ahead, (problem, (params, frozen), (params, numbers, bands, (numbers[0], numbers[0]))), {}),
             length_along(problem, (params, frozen)),
+            *measuring(problem, (params, frozen)),
         ]
 
     def rewritten(self, state: LBFGSState) -> LBFGSState:
@@ -117,7 +134,9 @@ class LBFGS(AbstractSolver):
         split = problem.project(params), frozen
         value, gradient = objective_and_gradient(problem, split, feed)
         curvature = data_curvature(problem, split, feed, seed=seed)
-        return self.blank(problem, model)._replace(value=value, gradient=gradient, curvature=curvature)
+        bands = measured_bands(problem, split, feed, seed=seed)
+        known = {"value": value, "gradient": gradient, "curvature": curvature, "bands": bands, "began": value}
+        return self.blank(problem, model)._replace(**known)
 
     def moved(self, state: LBFGSState, change: tuple[PyTree, PyTree]) -> LBFGSState:
         """See `AbstractSolver.moved`."""
@@ -133,7 +152,8 @@ class LBFGS(AbstractSolver):
     def anew(self, problem: Problem, model: PyTree, state: LBFGSState, *, feed: Feed) -> LBFGSState:
         """See `AbstractSolver.anew`."""
         blank = dealt(self.blank(problem, model))
-        return blank._replace(value=jnp.full_like(state.value, jnp.inf), curvature=state.curvature)
+        kept = {"curvature": state.curvature, "bands": state.bands, "began": state.began}
+        return blank._replace(value=jnp.full_like(state.value, jnp.inf), **kept)
 
     def step(
         self, problem: Problem, model: PyTree, state: LBFGSState, *, feed: Feed, moment: Moment
@@ -144,11 +164,12 @@ class LBFGS(AbstractSolver):
         params, frozen = problem.split(model)
         curvature = corrected_curvature(problem, (params, frozen), feed, known=state.curvature, moment=moment)
         state = state._replace(curvature=curvature)
-        allowed, gradient, metric, kept = _ahead(problem, (params, frozen), (state.gradient, state.curvature))
+        known = state.gradient, state.curvature, state.bands, (state.value, state.began)
+        allowed, gradient, units, kept = _ahead(problem, (params, frozen), known)
         params = params if bool(kept) else allowed
         del allowed
-        direction, learnt = _direction(state, gradient, metric)
-        del gradient, metric  # as large as what is free; the direction is zero where that gradient is
+        direction, learnt = _direction(state, gradient, units)
+        del gradient, units  # as large as what is free; the direction is zero where that gradient is
         length = jnp.ones_like(state.value)
         if not learnt:  # a first guess, which the search puts right
             sample = feed.sample()
@@ -165,18 +186,22 @@ class LBFGS(AbstractSolver):
 
 @eqx.filter_jit
 def _ahead(
-    problem: Problem, split: tuple[PyTree, PyTree], state: tuple[PyTree, tuple[Array, ...]]
-) -> tuple[PyTree, PyTree, tuple[Array, ...], Bool[Array, ""]]:
+    problem: Problem,
+    split: tuple[PyTree, PyTree],
+    known: tuple[PyTree, tuple[Array, ...], tuple[Bands | None, ...], tuple[Array, Array]],
+) -> tuple[PyTree, PyTree, Metric, Bool[Array, ""]]:
     """Leaves as constraints allow them, the gradient that is not held there, the metric; whether nothing changed."""
-    known, curvature = state
+    gradient, curvature, bands, (value, began) = known
     params = problem.project(split[0])
-    metric = with_penalties(problem, (params, split[1]), curvature)
+    simple = with_penalties(problem, (params, split[1]), curvature)
+    diagonal = problem.penalty_diagonal(params, split[1])
+    found = metric(simple, diagonal, bands, part=value / jnp.where(began > 0, began, value))
     same = jax.tree.map(jnp.array_equal, params, split[0])
     kept = jnp.all(jnp.stack(jax.tree.leaves(same)))
-    return params, inactive(problem, params, known, curvature=metric), metric, kept
+    return params, inactive(problem, params, gradient, curvature=simple), found, kept
 
 
-def _direction(state: LBFGSState, gradient: PyTree, metric: tuple[Array, ...]) -> tuple[PyTree, bool]:
+def _direction(state: LBFGSState, gradient: PyTree, metric: Metric) -> tuple[PyTree, bool]:
     """Minus the inverse second derivative times the gradient, and whether anything is known of the former.
 
     One pair of step and change after the other, by a kernel for each way: no copy of what is remembered is made. What
@@ -188,7 +213,7 @@ def _direction(state: LBFGSState, gradient: PyTree, metric: tuple[Array, ...]) -
         known.append(numbers)
     newest = next((index for index, (rate, _) in enumerate(known) if rate > 0), None)
     unit = jnp.ones_like(state.value) if newest is None else _unit(pairs[newest], gradient, metric)
-    vector = _in_units(vector, metric, unit)
+    vector = _in_units(vector, metric, gradient, unit=unit)
     for pair, numbers in reversed(list(zip(pairs, known, strict=True))):
         vector = _oldest_first(vector, pair, gradient, numbers=numbers)
     return jax.tree.map(jnp.negative, vector), newest is not None
@@ -239,15 +264,16 @@ def _oldest_first(
 
 
 @jax.jit
-def _unit(pair: tuple[PyTree, PyTree], gradient: PyTree, metric: tuple[Array, ...]) -> Float[Array, ""]:
+def _unit(pair: tuple[PyTree, PyTree], gradient: PyTree, metric: Metric) -> Float[Array, ""]:
     """How much smaller the second derivative is along a pair than the metric has it."""
     change = _free(pair[1], gradient)
-    return dot(_whole(pair[0], gradient), change) / dot(change, scaled(change, metric, -1))
+    return dot(_whole(pair[0], gradient), change) / squared_length(metric, change)
 
 
 @jax.jit
-def _in_units(vector: PyTree, metric: tuple[Array, ...], unit: Array) -> PyTree:
-    return jax.tree.map(lambda leaf: unit * leaf, scaled(vector, metric, -1))
+def _in_units(vector: PyTree, metric: Metric, gradient: PyTree, *, unit: Array) -> PyTree:
+    """P v in these units; what is held stays zero."""
+    return _free(jax.tree.map(lambda leaf: unit * leaf, inverse_times(metric, vector)), gradient)
 
 
 def _remembered(state: LBFGSState, params: PyTree, place: tuple[PyTree, Array, PyTree], *, halved: int) -> LBFGSState:
@@ -257,7 +283,7 @@ def _remembered(state: LBFGSState, params: PyTree, place: tuple[PyTree, Array, P
     if not bool(useful):
         return state._replace(value=value, gradient=gradient)
     steps, changes = ((new, *known[:-1]) for new, known in ((step, state.steps), (change, state.changes)))
-    return LBFGSState(value, gradient, state.curvature, steps, changes)
+    return state._replace(value=value, gradient=gradient, steps=steps, changes=changes)
 
 
 @partial(jax.jit, static_argnums=2)

@@ -1,0 +1,289 @@
+"""How much frames and penalties tell of an image at every spatial frequency, and steps that are as long as that allows.
+
+What is coarse and lies in one of several slices might as well lie in the next: frames hardly notice. Of two slices in
+a convergent beam the curvature along a coarse difference is a thousandth of that along the sum, and quasi-Newton steps
+that start from one number per leaf take hundreds of iterations to tell them apart. So the curvature is measured in
+bands, of frequencies in the plane and of cosines from slice to slice, by a product with a random image of each
+(Hutchinson's estimate, restricted to a band), and the inverse that steps start from is diagonal in cosines instead of
+pixels:
+
+    P = S C⁻¹ [λ(k) + μ max λ + d̄ s(k)]⁻¹ C S,    S² = (max λ + d̄) / (max λ + d)
+
+with λ the curvature of the data, d the diagonal of the penalties and d̄ its mean, s how much of that mean they have at a
+frequency (a total variation pulls little at coarse things), and S the pixels' own part of it.
+
+μ is Levenberg's: far from the answer what frames hardly tell would take up the mistakes of everything else. It falls
+with the root of the objective, as it has to for fast convergence in the end (Fan & Yuan, Computing 74, 23 (2005)).
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PyTree
+
+from adorym._core.trees import leaf_paths
+from adorym.data import Feed
+from adorym.problem import Call, Problem
+from adorym.sharding import replicate
+from adorym.solvers._passes import data_product
+from adorym.solvers._vectors import dot
+
+_MODES = 4
+"""Bands from slice to slice, at most."""
+
+_DAMPING = 5.0
+"""μ where the objective is what it was at the beginning. From 4 to 10 a Siemens star of 1e8 photons ends where it
+should (0.058 to 0.061), at 1 and 3 beside it (0.086, 0.075); two slices take 1.4 times as many steps at 10 as at 3."""
+
+_LEAST_DAMPING = 0.01
+
+_FAINTEST = 1e-7
+"""Part of the largest curvature below which bands are alike."""
+
+_NOTHING = 1e-30
+
+
+class Bands(NamedTuple):
+    """What was measured of an image, or of a stack of them.
+
+    Attributes:
+        data: curvature of the data, `(mode, band)`.
+        penalties: curvature of the penalties in parts of their mean diagonal.
+
+    Example:
+        >>> Bands._fields
+        ('data', 'penalties')
+    """
+
+    data: Float[Array, "mode band"]
+    penalties: Float[Array, "mode band"]
+
+
+class ImageMetric(NamedTuple):
+    """The second derivative with respect to an image as solvers scale by it, as the module's equation has it.
+
+    Attributes:
+        pixels: S, in the image's shape.
+        curvature: what the brackets hold, cosine by cosine.
+
+    Example:
+        >>> ImageMetric._fields
+        ('pixels', 'curvature')
+    """
+
+    pixels: Float[Array, "*image"]
+    curvature: Float[Array, "slice y x"]
+
+
+Metric = tuple[Float[Array, "..."] | ImageMetric, ...]
+
+
+def no_bands(split: tuple[PyTree, PyTree]) -> tuple[Bands | None, ...]:
+    """The bands of every free leaf that a model counts among its `images`, not yet measured.
+
+    Example:
+        >>> no_bands(((jnp.zeros((8, 8)),), (None,)))
+        (None,)
+    """
+    images = getattr(eqx.combine(*split), "images", ())
+    leaves = zip(leaf_paths(split[0]), jax.tree.leaves(split[0]), strict=True)
+    return tuple(_zeros(leaf) if path in images and leaf.ndim in (2, 3) else None for path, leaf in leaves)
+
+
+def _zeros(leaf: Array) -> Bands:
+    slices, *sides = _stack(leaf).shape
+    shape = min(slices, _MODES), 1 + max(1, int(np.log2(min(sides))))
+    return Bands(jnp.zeros(shape, leaf.dtype), jnp.zeros(shape, leaf.dtype))
+
+
+def measured_bands(
+    problem: Problem, split: tuple[PyTree, PyTree], feed: Feed, *, seed: int
+) -> tuple[Bands | None, ...]:
+    """The bands of the free leaves that are images, by products over a sample of the data.
+
+    Args:
+        problem: whose second derivative.
+        split: free leaves and the rest.
+        feed: what serves the data.
+        seed: of the random images.
+
+    Example:
+        >>> callable(measured_bands)
+        True
+    """
+    generator, feed = np.random.default_rng(seed), feed.sample()
+    posed, found = problem.with_weight(1.0), list(no_bands(split))
+    for index, (leaf, bands) in enumerate(zip(jax.tree.leaves(split[0]), found, strict=True)):
+        if bands is None:
+            continue
+        noise, told = _noise(leaf, generator), np.zeros((2, *bands.data.shape))
+        for mode, band in np.ndindex(*bands.data.shape):
+            along = _along(split[0], index, _in_band(noise, *_numbers(mode, band)))
+            told[0, mode, band] = dot(along, data_product(problem, split, along, feed=feed)) / leaf.size
+            if problem.regularizers:
+                told[1, mode, band] = _share_of_penalties(posed, split, along)
+        data, penalties = (jnp.asarray(np.maximum(table, 0), leaf.dtype) for table in told)
+        found[index] = replicate(Bands(data, penalties))
+    return tuple(found)
+
+
+def measuring(problem: Problem, split: tuple[PyTree, PyTree]) -> list[Call]:
+    """How what `measured_bands` has of its own will be called.
+
+    Example:
+        >>> callable(measuring)
+        True
+    """
+    calls, posed = [], problem.with_weight(1.0)
+    for index, (leaf, bands) in enumerate(zip(jax.tree.leaves(split[0]), no_bands(split), strict=True)):
+        if bands is not None:
+            noise = _noise(leaf, np.random.default_rng(0))
+            calls.append(Call(_in_band, (noise, *_numbers(0, 0)), {}))
+            if problem.regularizers:
+                calls.append(Call(_share_of_penalties, (posed, split, _along(split[0], index, noise)), {}))
+    return calls[:2]  # all images of a model are of one shape
+
+
+def _noise(leaf: Array, generator: np.random.Generator) -> Array:
+    return jnp.asarray(generator.standard_normal(leaf.shape), leaf.dtype)
+
+
+def _numbers(*values: int) -> tuple[Array, ...]:
+    return tuple(jnp.asarray(value) for value in values)
+
+
+def _along(params: PyTree, index: int, image: Array) -> PyTree:
+    """A vector of free leaves that is zero but for one."""
+    leaves, structure = jax.tree.flatten(params)
+    return structure.unflatten([image if i == index else jnp.zeros_like(leaf) for i, leaf in enumerate(leaves)])
+
+
+@eqx.filter_jit
+def _share_of_penalties(problem: Problem, split: tuple[PyTree, PyTree], along: PyTree) -> Array:
+    """The penalties' curvature along a direction in parts of what their diagonal says."""
+    diagonal = dot(jax.tree.map(jnp.square, along), problem.penalty_diagonal(*split))
+    return dot(along, problem.penalty_curvature(*split, along)) / jnp.maximum(diagonal, _NOTHING)
+
+
+def metric(simple: tuple[Array, ...], diagonal: PyTree, bands: tuple[Bands | None, ...], *, part: Array) -> Metric:
+    """The second derivative as solvers scale by it, leaf by leaf.
+
+    Args:
+        simple: the diagonal of leaves that are no images.
+        diagonal: of the penalties.
+        bands: of the leaves that are images.
+        part: what is left of the objective that there was at the beginning.
+
+    Example:
+        >>> float(metric((jnp.array(2.0),), (jnp.array(1.0),), (None,), part=jnp.array(1.0))[0])
+        2.0
+    """
+    damping = jnp.maximum(_DAMPING * jnp.sqrt(jnp.clip(part, 0, 1)), _LEAST_DAMPING)
+    each = zip(simple, jax.tree.leaves(diagonal), bands, strict=True)
+    return tuple(one if known is None else _of_image(known, own, damping) for one, own, known in each)
+
+
+def inverse_times(metric: Metric, tree: PyTree) -> PyTree:
+    """P v, of the module's equation for images and by the diagonal for other leaves; zero for a leaf without curvature.
+
+    Example:
+        >>> float(inverse_times((jnp.array(2.0),), (jnp.array(3.0),))[0])
+        1.5
+    """
+    leaves, structure = jax.tree.flatten(tree)
+    return structure.unflatten([_inverse(one, leaf) for one, leaf in zip(metric, leaves, strict=True)])
+
+
+def squared_length(metric: Metric, tree: PyTree) -> Float[Array, ""]:
+    """vᵀ P v.
+
+    Example:
+        >>> float(squared_length((jnp.array(2.0),), (jnp.array(3.0),)))
+        4.5
+    """
+    leaves = jax.tree.leaves(tree)
+    return sum((_length(one, leaf) for one, leaf in zip(metric, leaves, strict=True)), jnp.zeros(()))
+
+
+def _inverse(one: Array | ImageMetric, leaf: Array) -> Array:
+    if not isinstance(one, ImageMetric):
+        return jnp.where(one > _NOTHING, 1 / one, 0) * leaf
+    back = _cosines(_cosines(_stack(one.pixels * leaf)) / one.curvature, back=True)
+    return one.pixels * back.reshape(leaf.shape)
+
+
+def _length(one: Array | ImageMetric, leaf: Array) -> Array:
+    if not isinstance(one, ImageMetric):
+        return jnp.vdot(leaf, _inverse(one, leaf))
+    return jnp.sum(jnp.square(_cosines(_stack(one.pixels * leaf))) / one.curvature)
+
+
+def _of_image(bands: Bands, diagonal: Array, damping: Array) -> ImageMetric:
+    most, mean = jnp.maximum(jnp.max(bands.data), _NOTHING), jnp.mean(diagonal)
+    modes, octaves = _shares(diagonal)
+    tables = jnp.stack([jnp.log(jnp.maximum(bands.data, _FAINTEST * most)), bands.penalties])
+    low, penalties = jnp.einsum("ms,tmb,byx->tsyx", modes, tables, octaves)
+    curvature = jnp.exp(low) + damping.astype(low.dtype) * most + mean * penalties
+    return ImageMetric(jnp.sqrt((most + mean) / (most + diagonal)), curvature)
+
+
+def _stack(leaf: Array) -> Array:
+    """An image as a stack of one."""
+    return leaf.reshape((-1, *leaf.shape[-2:]))
+
+
+@eqx.filter_jit
+def _in_band(noise: Array, mode: Array, band: Array) -> Array:
+    """Noise of one band of frequencies, its mean square 1."""
+    modes, bands = _shares(noise)
+    image = _cosines(_stack(noise) * modes[mode][:, None, None] * bands[band], back=True).reshape(noise.shape)
+    return image / jnp.sqrt(jnp.maximum(jnp.mean(jnp.square(image)), _NOTHING))
+
+
+def _shares(leaf: Array) -> tuple[Float[Array, "mode slice"], Float[Array, "band y x"]]:
+    """How much each band has of each cosine from slice to slice, and of each in the plane.
+
+    A band is an octave, the first what is below the others; between the middles of two both have a share.
+    """
+    slices, ny, nx = _stack(leaf).shape
+    count, octaves = _zeros(leaf).data.shape
+    along = np.arange(slices) if slices <= _MODES else _place(np.arange(slices) / (2 * slices), count)
+    y, x = (jnp.arange(n) / (2 * n) for n in (ny, nx))
+    across = _place(jnp.hypot(y[:, None], x), octaves)
+    return _hats(jnp.asarray(along), count, leaf.dtype), _hats(across, octaves, leaf.dtype)
+
+
+def _place(frequency: Array | np.ndarray, count: int) -> Array:
+    """Where a frequency in cycles per pixel lies among the middles 0, ..., 1/8, 1/4, 1/2 of so many bands."""
+    lowest = 0.5 ** (count - 1)
+    ratio = jnp.asarray(frequency) / lowest
+    return jnp.minimum(jnp.where(ratio < 1, ratio, 1 + jnp.log2(jnp.maximum(ratio, 1))), count - 1)
+
+
+def _hats(place: Array, count: int, dtype: np.dtype) -> Array:
+    return jnp.stack([jnp.maximum(0, 1 - jnp.abs(place - one)) for one in range(count)]).astype(dtype)
+
+
+def _cosines(stack: Float[Array, "slice y x"], *, back: bool = False) -> Float[Array, "slice y x"]:
+    """Orthonormal cosine transform along all axes, or its inverse; by matrices, which every device is fast at."""
+    for axis, size in enumerate(stack.shape):
+        if size > 1:
+            matrix = jnp.asarray(_cosine_matrix(size), stack.dtype)
+            product = jnp.tensordot(matrix.T if back else matrix, stack, axes=(1, axis), precision="highest")
+            stack = jnp.moveaxis(product, 0, axis)
+    return stack
+
+
+@functools.cache
+def _cosine_matrix(size: int) -> np.ndarray:
+    """Rows are cosines of rising frequency."""
+    row, column = np.arange(size)[:, None], np.arange(size)
+    matrix = np.sqrt(2 / size) * np.cos(np.pi * row * (column + 0.5) / size)
+    matrix[0] /= np.sqrt(2)
+    return matrix
