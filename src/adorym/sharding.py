@@ -43,6 +43,24 @@ def dealt(tree: Any) -> Any:
     return _placed(tree, _parts)
 
 
+def dealt_shapes(tree: Any) -> Any:
+    """Shapes and types in the places where `dealt` would have arrays of them: to compile for what is yet to be found.
+
+    Example:
+        >>> dealt_shapes(jax.eval_shape(lambda: jnp.ones(2))).shape
+        (2,)
+    """
+    devices = jax.local_devices()
+    if len(devices) == 1:
+        return tree
+    mesh = Mesh(devices, ("device",))
+
+    def placed(leaf: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=NamedSharding(mesh, _parts(leaf, len(devices))))
+
+    return jax.tree.map(placed, tree)
+
+
 def on_host(array: Any) -> np.ndarray:
     """The numbers of an array, of which nothing stays behind: JAX would keep the copy that it makes of a dealt one.
 

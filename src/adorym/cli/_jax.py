@@ -64,7 +64,7 @@ def _keep_compiled() -> None:
             if time.time() - max(file.stat().st_atime, file.stat().st_mtime) > _MONTH:
                 file.unlink()
         jax.config.update("jax_compilation_cache_dir", str(folder))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)  # many small ones take a second in all
 
 
 def choose_transforms() -> str:

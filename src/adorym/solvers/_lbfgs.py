@@ -21,7 +21,7 @@ from jaxtyping import Array, Bool, Float, PyTree
 from adorym._core import JobError
 from adorym.data import Feed
 from adorym.problem import Call, Problem
-from adorym.sharding import dealt, replicate
+from adorym.sharding import dealt, dealt_shapes, replicate
 from adorym.solvers._frequencies import (
     Bands,
     Metric,
@@ -117,11 +117,18 @@ class LBFGS(AbstractSolver):
         """See `AbstractSolver.kernels`."""
         params, frozen = problem.split(model)
         numbers = tuple(replicate(jnp.zeros((), leaf.dtype)) for leaf in jax.tree.leaves(params))
-        bands = replicate(no_bands((params, frozen)))
+        known = params, numbers, dealt(no_bands((params, frozen))), (numbers[0], numbers[0])
+        units = eqx.filter_eval_shape(_ahead, problem, (params, frozen), known)[2]
+        units, vector = dealt_shapes(units), dealt(params)
+        pair = dealt((_short(vector, self.halved),) * 2)
         return [
-            Call(_ahead, (problem, (params, frozen), (params, numbers, bands, (numbers[0], numbers[0]))), {}),
+            Call(_ahead, (problem, (params, frozen), known), {}),
             length_along(problem, (params, frozen)),
-            *measuring(problem, (params, frozen)),
+            *measuring((params, frozen)),
+            Call(_newest_first, (vector, pair, vector), {}),
+            Call(_oldest_first, (vector, pair, vector), {"numbers": (numbers[0], numbers[0])}),
+            Call(_unit, (pair, vector, units), {}),
+            Call(_in_units, (vector, units, vector), {"unit": numbers[0]}),
         ]
 
     def rewritten(self, state: LBFGSState) -> LBFGSState:
@@ -198,7 +205,7 @@ def _ahead(
     found = metric(simple, diagonal, bands, part=value / jnp.where(began > 0, began, value))
     same = jax.tree.map(jnp.array_equal, params, split[0])
     kept = jnp.all(jnp.stack(jax.tree.leaves(same)))
-    return params, inactive(problem, params, gradient, curvature=simple), found, kept
+    return params, inactive(problem, params, gradient, curvature=simple), dealt(found), kept
 
 
 def _direction(state: LBFGSState, gradient: PyTree, metric: Metric) -> tuple[PyTree, bool]:
