@@ -118,6 +118,17 @@ def test_what_is_no_image_is_scaled_by_its_diagonal() -> None:
     assert float(squared_length(units, vector)) == pytest.approx(17.0)
 
 
+def test_what_lies_beside_images_moves_half_as_far() -> None:
+    """Image and probe would both make up for the same mistake; what goes without an image is as measured."""
+    image, vector = jnp.zeros((8, 8)), jnp.ones(3)
+    (bands,) = no_bands(Problem(Gaussian(SIGMA), free=("slices",)).split(Slices(image, jnp.ones(()))))
+    both = metric((jnp.array(1.0), jnp.array(4.0)), (image, vector), (bands, None), part=jnp.array(1.0))
+    np.testing.assert_allclose(inverse_times(both, (image, vector))[1], 1 / 8)
+    np.testing.assert_allclose(
+        inverse_times(metric((jnp.array(4.0),), (vector,), (None,), part=jnp.array(1.0)), (vector,))[0], 1 / 4
+    )
+
+
 def test_slices_are_told_apart_in_a_few_steps() -> None:
     """The way to the same error with bands, and with one number for all of the leaf."""
 

@@ -44,6 +44,10 @@ should (0.058 to 0.061), at 1 and 3 beside it (0.086, 0.075); two slices take 1.
 
 _LEAST_DAMPING = 0.01
 
+_BESIDE = 2.0
+"""By how much more curvature counts of leaves beside images, such as a probe, as both would make up for the same
+mistake. Stars and two slices take 10 to 20 % fewer steps than at 1; at 0.5 and 4 two slices take more."""
+
 _FAINTEST = 1e-7
 """Part of the largest curvature below which bands are alike."""
 
@@ -156,8 +160,9 @@ def metric(simple: tuple[Array, ...], diagonal: PyTree, bands: tuple[Bands | Non
         2.0
     """
     damping = jnp.maximum(_DAMPING * jnp.sqrt(jnp.clip(part, 0, 1)), _LEAST_DAMPING)
+    beside = _BESIDE if any(known is not None for known in bands) else 1.0
     each = zip(simple, jax.tree.leaves(diagonal), bands, strict=True)
-    return tuple(one if known is None else _of_image(known, own, damping) for one, own, known in each)
+    return tuple(beside * one if known is None else _of_image(known, own, damping) for one, own, known in each)
 
 
 def inverse_times(metric: Metric, tree: PyTree) -> PyTree:
