@@ -19,7 +19,7 @@ from adorym.data import Dataset, Feed, held_out_frames
 from adorym.experiment import Experiment
 from adorym.problem import Fit, Problem
 from adorym.reconstruct._levels import LEAST_VIEWS, Leg, Level
-from adorym.reconstruct._stages import Stage, check_levels, with_batches, with_end, with_scales
+from adorym.reconstruct._stages import Stage, check_levels, problem_of, with_batches, with_end, with_scales
 from adorym.sharding import dealt, on_host, replicate
 from adorym.solvers import Info, Moment
 
@@ -147,7 +147,7 @@ class Task:
     def compile_leg(self, leg: int, model: Experiment) -> None:
         """Compile what a leg needs for a model on its grid."""
         stage, factor, _ = self.legs()[leg]
-        problem = dataclasses.replace(self.problem, free=self.stages[stage].free)
+        problem = problem_of(self.problem, self.stages, stage, model=model)
         others = self.stages[stage].solver.kernels(problem, placed(problem, model))
         problem.with_weight(0.0).compile_ahead(model, self.feed(stage, factor).blank(), others=others)
 
@@ -279,19 +279,18 @@ def iterate(task: Task, start: Snapshot | None = None) -> Iterator[Progress]:
         if begun is not None and index < begun.leg:
             continue
         stage, before = task.stages[stage_index], before if begun is None else begun.before
-        problem = dataclasses.replace(task.problem, free=stage.free)
         solver = stage.solver if before is None else stage.solver.following(before)
         rough = index + 1 < len(legs) and legs[index + 1].stage == stage_index
         solver = solver.roughly() if rough else solver
-        problem = problem if solver.sweeps else problem.with_weight(0.0)
         feed = task.feed(stage_index, factor)
+        level = begun or Level.begun(index, done, factor=factor, base=model, before=before)
+        problem = problem_of(task.problem, task.stages, stage_index, model=level.model)
+        problem = problem if solver.sweeps else problem.with_weight(0.0)
+        level = level.moved(placed(problem, level.model))
         if begun is not None and start is not None:
-            level, done = begun.moved(placed(problem, begun.model)), start.step
+            done, begun = start.step, None
             state = dealt(_restored(solver.blank(problem, level.model), "state", start.arrays))
-            begun = None
         else:
-            level = Level.begun(index, done, factor=factor, base=model, before=before)
-            level = level.moved(placed(problem, level.model))
             state = dealt(solver.init(problem, level.model, feed, seed=task.seed))
         model = task.model  # the one before would take as much memory as the one that is refined
         later = sum(leg.steps for leg in legs[index + 1 :])

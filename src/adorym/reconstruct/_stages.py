@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Literal
 
+import equinox as eqx
 import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, PyTree
 
 from adorym._core import JobError, SamplingError
-from adorym._core.trees import array_paths
+from adorym._core.trees import array_paths, resolve, selection
+from adorym.constraints import AbstractConstraint
 from adorym.data import Dataset
 from adorym.experiment import Experiment
 from adorym.problem import Problem
+from adorym.sharding import dealt, replicate
 from adorym.solvers import AbstractSolver, Relaxation
 
 _MOST_STEPS = 300
+
+_LITTLE = 4
+"""How many times as large as what waits for the next stage what a stage refines has to be."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +59,72 @@ class Stage:
             raise JobError(f"A stage needs epochs >= 1 (it has {self.epochs}) and at least one path in free.")
         if min(self.binning, default=0) < 1:
             raise JobError(f"A stage's binning is {list(self.binning)}: give factors of 1 or more, such as [4, 2, 1].")
+
+
+class Held(AbstractConstraint):
+    """A part of the model that stays where it is until its turn comes.
+
+    Attributes:
+        where: path of the part.
+        place: its leaves.
+        on: whether it is held still.
+
+    Example:
+        >>> Held("x", jnp.zeros(2), jnp.asarray(True))(jnp.ones(2)).tolist()
+        [0.0, 0.0]
+    """
+
+    where: str = eqx.field(static=True)
+    place: PyTree
+    on: Bool[Array, ""]
+
+    def __call__(self, leaf: PyTree) -> PyTree:
+        """See `AbstractConstraint`."""
+        return jax.tree.map(lambda kept, moved: jnp.where(self.on, kept, moved), self.place, leaf)
+
+
+def problem_of(problem: Problem, stages: Sequence[Stage], index: int, *, model: PyTree) -> Problem:
+    """What a stage solves.
+
+    Something small that only the next stage refines, such as the probe, is free already and held: one set of compiled
+    kernels serves both, where another would take as long as dozens of steps.
+
+    Args:
+        problem: likelihood, regularisers and constraints.
+        stages: all of them.
+        index: which.
+        model: where the stage begins.
+
+    Example:
+        >>> from adorym.experiment import holography, plan_holography
+        >>> from adorym.likelihoods import Poisson
+        >>> from adorym.solvers import LBFGS
+        >>> model = holography(plan_holography((8, 8), pixel=2e-9, energy=1e3, distances=(1e-7,), views=3))
+        >>> stages = (Stage(("object",), LBFGS(), 2), Stage(("object", "probe"), LBFGS(), 2))
+        >>> both = [problem_of(Problem(Poisson()), stages, index, model=model) for index in (0, 1)]
+        >>> [(one.free, bool(one.constraints[0].on)) for one in both]
+        [(('object', 'probe'), True), (('object', 'probe'), False)]
+    """
+    waiting = _waiting(stages, index, model)
+    waited = _waiting(stages, index - 1, model) if index else ()
+    problem = dataclasses.replace(problem, free=stages[index + 1 if waiting else index].free)
+    params, _ = problem.split(model)
+    turns = dict.fromkeys(waited, False) | dict.fromkeys(waiting, True)
+    held = (Held(path, dealt(resolve(params, path)), replicate(jnp.asarray(on))) for path, on in turns.items())
+    return dataclasses.replace(problem, constraints=(*problem.constraints, *held))
+
+
+def _waiting(stages: Sequence[Stage], index: int, model: PyTree) -> tuple[str, ...]:
+    """What only the stage after one refines, if that is so little that its gradient costs next to nothing."""
+    here, following = (stages[i] if i < len(stages) else None for i in (index, index + 1))
+    if here is None or following is None or not set(here.free) < set(following.free):
+        return ()
+    if not (here.solver.sweeps and following.solver.sweeps and here.binning == following.binning == (1,)):
+        return ()
+    paths = tuple(path for path in following.free if path not in here.free)
+    both = (jax.tree.leaves(eqx.filter(model, selection(model, of))) for of in (paths, here.free))
+    little, own = (sum(leaf.size for leaf in leaves) for leaves in both)
+    return paths if _LITTLE * little <= own else ()
 
 
 def batch_sizes(dataset: Dataset, solver: AbstractSolver) -> tuple[int, int]:
