@@ -257,6 +257,26 @@ def test_seconds_are_compared_on_machines_alike_only():
     assert both["time to quality"].value == pytest.approx(90 / 400)
 
 
+def test_comparing_counts_in_both_or_in_none():
+    without = [{**one, "compared": 5.0} for one in ADAM]
+    assert judged({**DEFAULT, "compared": 2.0}, rows=ADAM)["time to quality"].met is None
+    assert judged(DEFAULT, rows=without)["time to quality"].met is None
+    assert judged({**DEFAULT, "compared": 2.0}, rows=without)["time to quality"].value == pytest.approx(90 / 400)
+
+
+def test_seconds_of_comparing_are_left_out(tmp_path):
+    lines = [
+        {"step": 1, "seconds": 2.0},
+        {"step": 2, "seconds": 4.0, "error": 0.5, "compared_seconds": 1.5},
+        {"step": 3, "seconds": 5.0},
+        {"step": 4, "seconds": 9.0, "error": 0.25, "compared_seconds": 3.0},
+    ]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    found = runs._records(tmp_path, 0.0)
+    assert [one["seconds"] for one in found] == [2.0, 2.5, 3.5, 6.0]
+    assert runs.curve_of(found) == [(2.5, 0.5), (6.0, 0.25)]
+
+
 def test_below_the_stall():
     assert judged({**DEFAULT, "error": 0.11}, below=0.12)["below the stall"].met is True
     found = judged(DEFAULT, below=0.12)
@@ -387,4 +407,4 @@ def test_a_run_that_fails_and_a_job_that_is_wrong(stand_in):
 
 def test_an_empty_run_is_written_too():
     found = written(Ended([], "out of time", {}, 5.0, []))
-    assert found == {"best": None, "curve": [], "steps": 0, "ended": "out of time"}
+    assert found == {"best": None, "curve": [], "steps": 0, "compared": 0.0, "ended": "out of time"}

@@ -69,7 +69,7 @@ def adams_mark(rows: Rows, result: dict[str, Any] | None = None) -> tuple[float,
     if not runs:
         return None
     mark = min(error for row in runs for _, error in row["curve"])
-    times = [first_at(row["curve"], _AS_GOOD * mark) for row in alike(runs, result)]
+    times = [first_at(row["curve"], _AS_GOOD * mark) for row in alike(runs, result) if _timed_alike(row, result)]
     return mark, min((time for time in times if time is not None), default=None)
 
 
@@ -79,6 +79,11 @@ def alike(rows: Rows, result: dict[str, Any] | None) -> Rows:
         return rows
     names = ("processor", "cores")
     return [row for row in rows if all(row["machine"][name] == result["machine"][name] for name in names)]
+
+
+def _timed_alike(row: dict[str, Any], result: dict[str, Any] | None) -> bool:
+    """Whether comparisons with the truth count in both or in none: once they did, and took up to half of a run."""
+    return result is None or ("compared" in row) == ("compared" in result)
 
 
 def first_at(curve: list[tuple[float, float]], error: float) -> float | None:

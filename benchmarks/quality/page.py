@@ -29,8 +29,8 @@ weights of total variation, each run stopped at its best moment. `make quality-q
 
 The error is ||x − truth|| / ||truth|| over the region that the measurement reached: of δ, or of an image's complex
 transmission, whose phase, ramp, shift and scale are removed first. Times are wall time since the command was given:
-start, automatic decisions, compilation and the measurement of the error itself (about a twentieth of a run) are
-included.
+start, automatic decisions and compilation are included; comparing with the truth is not, which nobody has outside of a
+benchmark (sixty times in a run of a star took longer than the run).
 """
 
 _MARKS = {True: "met", False: "**not met**", None: "*not measured*"}

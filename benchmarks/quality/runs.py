@@ -122,7 +122,7 @@ def _ended(folder: Path, began: float, how: str, *, limit: float) -> Ended:
     seconds = min(limit, time.time() - began)
     if how == "finished":
         summary = json.loads(file.read_text(encoding="utf-8"))
-        seconds = _startup(folder, began) + summary["seconds"]
+        seconds = _startup(folder, began) + summary["seconds"] - (records[-1]["compared_seconds"] if records else 0)
     return Ended(curve_of(records), how, summary, seconds, records)
 
 
@@ -134,12 +134,14 @@ def _startup(folder: Path, began: float) -> float:
 
 
 def _records(folder: Path, began: float) -> list[dict[str, Any]]:
-    startup, found = _startup(folder, began), []
+    startup, found, compared = _startup(folder, began), [], 0.0
     with contextlib.suppress(OSError):
         for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines():
             with contextlib.suppress(ValueError):
                 record = json.loads(line)
-                found.append({**record, "seconds": startup + record["seconds"]})
+                compared = record.get("compared_seconds", compared)
+                seconds = startup + record["seconds"] - compared
+                found.append({**record, "seconds": seconds, "compared_seconds": compared})
     return found
 
 

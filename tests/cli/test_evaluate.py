@@ -114,7 +114,7 @@ def test_frames_kept_back_are_measured_apart():
     one = task(Stage(("object",), FirstOrder(views_per_batch=1), 100), held_out=held)
     found = Evaluator(one, 5, lambda model: 0.25).look(one.model, one.problem, whole=True)
     assert found.keys() == {
-        "misfit", "reduced_chi2", "held_out_misfit", "held_out_reduced_chi2", "share", "error"
+        "misfit", "reduced_chi2", "held_out_misfit", "held_out_reduced_chi2", "share", "error", "compared_seconds"
     }  # fmt: skip
     kept = fit_of(one.problem, one.model, batches_of(one.dataset, held, (1, 1)))
     assert found["held_out_misfit"] == pytest.approx(kept["misfit"])

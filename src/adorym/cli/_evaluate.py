@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,7 @@ class Evaluator:
 
     Attributes:
         residuals: what a model that was just looked at whole leaves unexplained.
+        compared: seconds that comparisons with the truth have taken, which is no part of reconstructing.
     """
 
     def __init__(self, task: Task, evaluations: int, error: Callable[[Experiment], float] | None) -> None:
@@ -63,6 +65,7 @@ class Evaluator:
         self._kept: dict[str, list[Batch]] = {}
         self._memory = min(_MEMORY, task.cache - task.feed(0).cached_bytes)
         self.residuals: Residuals | None = None
+        self.compared = 0.0
 
     def due(self, step: int) -> bool:
         """Whether a step is one after which to look; the number of steps alone decides."""
@@ -83,7 +86,10 @@ class Evaluator:
         chosen = self._everything if whole else self._samples
         found["share"] = float(chosen[""].sum() / self._everything[""].sum())
         if self.error is not None:
+            begun = time.monotonic()
             found["error"] = self.error(model)
+            self.compared += time.monotonic() - begun
+            found["compared_seconds"] = self.compared
         return found
 
     def batches(self, steps: int) -> int:
