@@ -123,7 +123,7 @@ def written(ended: Ended) -> dict[str, Any]:
     """A run as it goes into a table."""
     best = min(ended.curve, key=lambda point: point[1], default=None)
     points = {"best": best and thinned([best])[0], "curve": thinned(ended.curve)}
-    compared = ended.records[-1]["compared_seconds"] if ended.records else 0.0
+    compared = ended.records[-1]["compared"] if ended.records else 0.0
     steps = max((one.get("step", 0) for one in ended.records), default=0)
     return {**points, "steps": steps, "compared": round(compared, 1), "ended": ended.how}
 

@@ -122,7 +122,7 @@ def _ended(folder: Path, began: float, how: str, *, limit: float) -> Ended:
     seconds = min(limit, time.time() - began)
     if how == "finished":
         summary = json.loads(file.read_text(encoding="utf-8"))
-        seconds = _startup(folder, began) + summary["seconds"] - (records[-1]["compared_seconds"] if records else 0)
+        seconds = _startup(folder, began) + summary["seconds"] - (records[-1]["compared"] if records else 0)
     return Ended(curve_of(records), how, summary, seconds, records)
 
 
@@ -139,9 +139,9 @@ def _records(folder: Path, began: float) -> list[dict[str, Any]]:
         for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines():
             with contextlib.suppress(ValueError):
                 record = json.loads(line)
-                compared = record.get("compared_seconds", compared)
+                compared += record.get("compared_seconds", 0.0)
                 seconds = startup + record["seconds"] - compared
-                found.append({**record, "seconds": seconds, "compared_seconds": compared})
+                found.append({**record, "seconds": seconds, "compared": compared})
     return found
 
 

@@ -201,11 +201,12 @@ def _length(one: Array | ImageMetric, leaf: Array) -> Array:
 
 
 def _of_image(bands: Bands, diagonal: Array, damping: Array) -> ImageMetric:
-    most = jnp.maximum(jnp.max(bands), _NOTHING)
-    modes, octaves = _shares(diagonal)
-    low = jnp.einsum("ms,mb,byx->syx", modes, jnp.log(jnp.maximum(bands, _FAINTEST * most)), octaves)
+    most, (along, across) = jnp.maximum(jnp.max(bands), _NOTHING), _places(diagonal)
+    modes = jnp.stack([_share(along, mode) for mode in range(bands.shape[0])])
+    rows = jnp.einsum("ms,mb->sb", modes, jnp.log(jnp.maximum(bands, _FAINTEST * most)))
+    low = sum(rows[:, band, None, None] * _share(across, band) for band in range(bands.shape[1]))
     pixels = jnp.sqrt((most + jnp.mean(diagonal)) / (most + diagonal))
-    return ImageMetric(pixels, jnp.exp(low) + damping.astype(low.dtype) * most)
+    return ImageMetric(pixels, jnp.exp(low) + damping.astype(pixels.dtype) * most)
 
 
 def _stack(leaf: Array) -> Array:
@@ -216,32 +217,33 @@ def _stack(leaf: Array) -> Array:
 @eqx.filter_jit
 def _in_band(noise: Array, mode: Array, band: Array) -> Array:
     """Noise of one band of frequencies, its mean square 1."""
-    modes, octaves = _shares(noise)
-    image = _cosines(_stack(noise) * modes[mode][:, None, None] * octaves[band], back=True).reshape(noise.shape)
+    along, across = _places(noise)
+    part = _stack(noise) * _share(along, mode)[:, None, None] * _share(across, band)
+    image = _cosines(part, back=True).reshape(noise.shape)
     return image / jnp.sqrt(jnp.maximum(jnp.mean(jnp.square(image)), _NOTHING))
 
 
-def _shares(leaf: Array) -> tuple[Float[Array, "mode slice"], Float[Array, "band y x"]]:
-    """How much each band has of each cosine from slice to slice, and of each in the plane.
+def _places(leaf: Array) -> tuple[Float[Array, "slice"], Float[Array, "y x"]]:
+    """Where cosines from slice to slice, and those in the plane, lie among the bands.
 
-    A band is an octave, the first what is below the others; between the middles of two both have a share.
+    A band is an octave, the first what is below the others: middles are at 0, ..., 1/8, 1/4, 1/2 cycles per pixel.
+    Few slices have a band for each cosine.
     """
     slices, ny, nx = _stack(leaf).shape
-    count, octaves = _counts(leaf)
-    along = jnp.arange(slices) if slices <= _MODES else _place(jnp.arange(slices) / (2 * slices), count)
+    modes, octaves = _counts(leaf)
+    along = jnp.arange(slices) if slices <= _MODES else _place(jnp.arange(slices) / (2 * slices), modes)
     y, x = (jnp.arange(n) / (2 * n) for n in (ny, nx))
-    across = _place(jnp.hypot(y[:, None], x), octaves)
-    return _hats(along, count, leaf.dtype), _hats(across, octaves, leaf.dtype)
+    return along.astype(leaf.dtype), _place(jnp.hypot(y[:, None], x), octaves).astype(leaf.dtype)
 
 
 def _place(frequency: Array, count: int) -> Array:
-    """Where a frequency in cycles per pixel lies among the middles 0, ..., 1/8, 1/4, 1/2 of so many bands."""
     ratio = frequency / 0.5 ** (count - 1)
     return jnp.minimum(jnp.where(ratio < 1, ratio, 1 + jnp.log2(jnp.maximum(ratio, 1))), count - 1)
 
 
-def _hats(place: Array, count: int, dtype: np.dtype) -> Array:
-    return jnp.stack([jnp.maximum(0, 1 - jnp.abs(place - one)) for one in range(count)]).astype(dtype)
+def _share(place: Array, band: Array | int) -> Array:
+    """How much a band has of what lies at a place: between the middles of two both have a share."""
+    return jnp.maximum(0, 1 - jnp.abs(place - band))
 
 
 def _cosines(stack: Float[Array, "slice y x"], *, back: bool = False) -> Float[Array, "slice y x"]:
