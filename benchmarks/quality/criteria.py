@@ -82,7 +82,7 @@ def alike(rows: Rows, result: dict[str, Any] | None) -> Rows:
 
 
 def _timed_alike(row: dict[str, Any], result: dict[str, Any] | None) -> bool:
-    """Whether comparisons with the truth count in both or in none: once they did, and took up to half of a run."""
+    """Whether comparisons with the truth count in both or in none: once they did, and took two fifths of some."""
     return result is None or ("compared" in row) == ("compared" in result)
 
 
