@@ -9,6 +9,7 @@ within a view each group of frames, so that memory is that of one group.
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
@@ -131,24 +132,18 @@ class Problem(eqx.Module):
         }
         if problem.regularizers:
             kernels["penalty"] = Call(_penalty_and_gradient, (problem, dealt(split)), {})
-        wide = jnp.zeros(()).dtype == jnp.float64
-
-        def compiled_kernel(one: Call) -> Any:
-            with jax.enable_x64(wide):  # a thread does not take over the precision of the one that started it
-                return one.kernel.lower(*one.arguments, **one.settings).compile()
-
-        calls = [*kernels.values(), *others]
-        with ThreadPoolExecutor(len(calls)) as pool:
-            compiled = list(pool.map(compiled_kernel, calls))
+        with ThreadPoolExecutor(
+            os.cpu_count()
+        ) as pool:  # tracing holds Python's lock: threads would wait for each other
+            traced = (one.kernel.lower(*one.arguments, **one.settings) for one in (*kernels.values(), *others))
+            futures = [pool.submit(one.compile) for one in traced]
+            compiled = [future.result() for future in futures]
         return_freed_memory()
         return {name: _scratch(kernel) for name, kernel in zip(kernels, compiled, strict=False)}
 
     def penalty(self, params: PyTree, frozen: PyTree) -> Float[Array, ""]:
         """Sum of the regularisers."""
-        model = eqx.combine(params, frozen)
-        with scope("regularise"):
-            parts = (r(*_leaves(model, array_paths(model, r.where))) for r in self.regularizers)
-            return sum(parts, start=jnp.zeros(()))
+        return _penalty(self, (params, frozen))
 
     def penalty_and_gradient(self, params: PyTree, frozen: PyTree) -> tuple[Float[Array, ""], PyTree]:
         """Sum of the regularisers and its gradient, dealt out over the devices."""
@@ -160,16 +155,7 @@ class Problem(eqx.Module):
 
     def penalty_curvature(self, params: PyTree, frozen: PyTree, vector: PyTree) -> PyTree:
         """The regularisers' model of their second derivative, applied to a vector of free leaves."""
-        model = eqx.combine(params, frozen)
-        total = jax.tree.map(jnp.zeros_like, params)
-        for regularizer in self.regularizers:
-            paths = array_paths(model, regularizer.where)
-            moved = [resolve(vector, path) for path in paths]
-            leaves = _leaves(model, paths)
-            vectors = tuple(jnp.zeros_like(x) if v is None else v for x, v in zip(leaves, moved, strict=True))
-            with scope("regularise"):
-                total = _added(total, paths, regularizer.curvature(leaves, vectors))
-        return total
+        return _penalty_curvature(self, (params, frozen), vector)
 
     def penalty_diagonal(self, params: PyTree, frozen: PyTree) -> PyTree:
         """The diagonal of `penalty_curvature`."""
@@ -242,6 +228,30 @@ def _added(tree: PyTree, paths: tuple[str, ...], changes: tuple[Array, ...]) -> 
         if leaf is not None:
             tree = replace(tree, path, leaf + change)
     return tree
+
+
+# Each as one program: hundreds of small ones, started before those in front of them are done, are more than XLA takes
+# at a time on several devices, and then wait for one another for ever.
+@eqx.filter_jit
+def _penalty(problem: Problem, split: tuple[PyTree, PyTree]) -> Array:
+    model = eqx.combine(*split)
+    with scope("regularise"):
+        parts = (r(*_leaves(model, array_paths(model, r.where))) for r in problem.regularizers)
+        return sum(parts, start=jnp.zeros(()))
+
+
+@eqx.filter_jit
+def _penalty_curvature(problem: Problem, split: tuple[PyTree, PyTree], vector: PyTree) -> PyTree:
+    model = eqx.combine(*split)
+    total = jax.tree.map(jnp.zeros_like, split[0])
+    for regularizer in problem.regularizers:
+        paths = array_paths(model, regularizer.where)
+        moved = [resolve(vector, path) for path in paths]
+        leaves = _leaves(model, paths)
+        vectors = tuple(jnp.zeros_like(x) if v is None else v for x, v in zip(leaves, moved, strict=True))
+        with scope("regularise"):
+            total = _added(total, paths, regularizer.curvature(leaves, vectors))
+    return total
 
 
 @eqx.filter_jit

@@ -18,10 +18,11 @@ from adorym.problem import Problem
 from adorym.reconstruct import Stage, Task, iterate
 from adorym.regularizers import TotalVariation
 from adorym.simulate import simulate
-from adorym.solvers import LBFGS
+from adorym.solvers import LBFGS, _lbfgs
 
 KERNELS = ("_value_and_gradient", "_penalty_and_gradient", "_gauss_newton_product", "_fit")
-OWN = ("_ahead", "_newton_length", "_reweighted")
+OWN = ("_aimed", "_newton_length", "_reweighted")
+OF_LARGE = ("_ahead", "_newest_first", "_oldest_first", "_unit", "_in_units", "_newton_length", "_reweighted")
 
 
 def test_what_was_compiled_ahead_is_not_compiled_again():
@@ -43,11 +44,16 @@ def test_every_kernel_is_compiled_once_in_a_reconstruction():
     assert _compiled(lambda: _posed(task).gauss_newton_product(params, frozen, batch, vector=vector)) == 0
 
 
-def test_a_solvers_own_kernels_are_compiled_ahead_too():
-    task, later = _task(15), _task(17)
+@pytest.mark.parametrize(("little", "own"), [(1 << 23, OWN), (0, OF_LARGE)])
+def test_a_solvers_own_kernels_are_compiled_ahead_too(
+    little: int, own: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sizes that no other test has."""
+    monkeypatch.setattr(_lbfgs, "_LITTLE", little)
+    task, later = (_task(size + 8 * (little == 0)) for size in (15, 17))
     task.compile_ahead()
-    assert _compiled(lambda: list(iterate(task)), OWN) == 0
-    assert _compiled(lambda: list(iterate(later)), OWN) == len(OWN)
+    assert _compiled(lambda: list(iterate(task)), own) == 0
+    assert _compiled(lambda: list(iterate(later)), own) == len(own)
 
 
 _ON_TWO_DEVICES = """

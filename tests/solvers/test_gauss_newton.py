@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -136,3 +139,35 @@ def test_a_leaf_that_only_a_regulariser_sees_comes_to_rest() -> None:
         model, state, _ = EXACT.step(problem, model, state, feed=feed, moment=Moment(step, 6, 0))
     np.testing.assert_allclose(model.spare, 0, atol=1e-6)
     np.testing.assert_allclose(model.x, np.linalg.lstsq(*equations(model, dataset), rcond=None)[0], atol=1e-6)
+
+
+_ON_TWO_DEVICES = """
+import jax
+jax.config.update("jax_num_cpu_devices", 2)
+from adorym.data import Feed
+from adorym.likelihoods import Gaussian
+from adorym.problem import Problem
+from adorym.reconstruct._loop import placed
+from adorym.regularizers import TotalVariation
+from adorym.solvers import GaussNewton, Moment
+from tests.solvers import test_frequencies as slices
+
+slices.SIDE = 256
+model, dataset, _ = slices.seen()
+problem = Problem(Gaussian(0.5), free=("slices",), regularizers=(TotalVariation("slices", 0.5, (1.0,)),))
+feed = Feed(dataset, views_per_batch=1, frames_per_batch=2)
+solver = GaussNewton(views_per_batch=1, frames_per_batch=2, iterations=40, tolerance=1e-12)
+model = placed(problem, jax.tree.map(lambda leaf: leaf.astype("float32"), model))
+state = solver.init(problem, model, feed, seed=0)
+for step in range(2):
+    model, state, info = solver.step(problem, model, state, feed=feed, moment=Moment(step, 2, 0))
+    assert info.note.startswith("40 iterations, gain ratio 1.")
+"""
+
+
+def test_iterations_on_two_devices_do_not_wait_for_one_another(request: pytest.FixtureRequest) -> None:
+    """XLA takes 32 programs at a time and stops for ever where more are started; penalties of 40 iterations are more,
+    unless each is one program."""
+    command = [sys.executable, "-c", _ON_TWO_DEVICES]
+    run = subprocess.run(command, cwd=request.config.rootpath, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr[-2000:]

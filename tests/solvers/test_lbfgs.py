@@ -12,7 +12,7 @@ from tests.solvers.problems import equations, feed_for, linear, scan
 from adorym._core import JobError
 from adorym.likelihoods import Gaussian
 from adorym.problem import Problem
-from adorym.solvers import LBFGS, LBFGSState, Moment
+from adorym.solvers import LBFGS, Moment, _lbfgs
 from adorym.solvers._lbfgs import _direction
 
 PLAIN = Problem(Gaussian(0.3), free=("x",))
@@ -50,17 +50,31 @@ def test_the_recursion_is_the_matrix() -> None:
         return tuple(map(tree, flats))
 
     units = (jnp.array(2.0), jnp.array(50.0))
-    nowhere = jnp.zeros(())
-    state = LBFGSState(nowhere, tree(gradient), units, trees(steps), trees(changes), bands=(None, None), began=nowhere)
-    direction, learnt = _direction(state, tree(gradient), units)
+    direction, learnt = _direction(tuple(zip(trees(steps), trees(changes), strict=True)), tree(gradient), units)
     flat = np.concatenate([np.ravel(leaf) for leaf in direction])
     np.testing.assert_allclose(flat[free], -expected @ gradient[free], rtol=1e-10)
     np.testing.assert_array_equal(flat[~free], 0)
     assert bool(learnt)
-    nothing = state._replace(steps=trees(0 * steps), changes=trees(0 * changes))
+    nothing = tuple(zip(trees(0 * steps), trees(0 * changes), strict=True))
     direction, learnt = _direction(nothing, tree(gradient), units)
     np.testing.assert_allclose(np.concatenate([np.ravel(leaf) for leaf in direction]), -gradient / curvature)
     assert not bool(learnt)
+
+
+@pytest.mark.parametrize("memory", [3, 40])
+def test_what_is_large_goes_kernel_by_kernel_to_the_same_place(monkeypatch: pytest.MonkeyPatch, memory: int) -> None:
+    """With more kernels than XLA takes at a time on several devices, where all would wait for one another."""
+    problem, model, feed = scan()
+    solver = LBFGS(views_per_batch=1, frames_per_batch=3, memory=memory)
+    ends = []
+    for little in (1 << 23, 0):
+        monkeypatch.setattr(_lbfgs, "_LITTLE", little)
+        place, state = model, solver.init(problem, model, feed, seed=0)
+        for step in range(6):
+            place, state, info = solver.step(problem, place, state, feed=feed, moment=Moment(step, 6, 0))
+        ends.append((info.value, place.object.parametrization.phase))
+    assert ends[0][0] == pytest.approx(ends[1][0], rel=1e-9)
+    np.testing.assert_allclose(ends[0][1], ends[1][1], atol=1e-9)
 
 
 def test_the_last_steps_are_remembered_newest_first() -> None:

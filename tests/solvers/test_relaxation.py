@@ -299,7 +299,7 @@ def test_without_noise_the_weight_falls_as_far_as_the_frames_are_explained() -> 
     """What counting statistics would allow is no noise there: a weight of that size would hold detail back."""
     states = [progress.state for progress in iterate(task(measured(1e3, noise=False), TotalVariation()))]
     noise = float(states[0].noise)
-    down = [(float(s.weight), noise / 2 * min(1, float(s.unexplained))) for s in states if int(s.way) == 0]
+    down = [(float(s.weight), noise / 2 * min(1, float(s.unexplained)) ** 1.5) for s in states if int(s.way) == 0]
     assert all(weight >= least * (1 - 1e-6) for weight, least in down)
     assert down[-1][0] < noise / 16
     assert float(states[-1].unexplained) < 1 / 16

@@ -31,7 +31,7 @@ from adorym.solvers._passes import (
     with_penalties,
 )
 from adorym.solvers._solver import AbstractSolver, Info, Moment, Work
-from adorym.solvers._vectors import axpy, dot
+from adorym.solvers._vectors import axpy, dot, plus
 
 
 class GaussNewtonState(NamedTuple):
@@ -106,10 +106,7 @@ class GaussNewton(AbstractSolver):
 
         def damped(vector: PyTree) -> PyTree:
             product = data_product(problem, (params, frozen), vector, feed=feed)
-            product = jax.tree.map(jnp.add, product, problem.penalty_curvature(params, frozen, vector))
-            product = axpy(state.damping, scaled(vector, metric, 1), product)
-            # elements held at a bound have no gradient left, and are not moved
-            return jax.tree.map(lambda h, g: jnp.where(g == 0, 0, h), product, gradient)
+            return _damped(problem, (params, frozen), (vector, product, gradient), known=(metric, state.damping))
 
         step, done = self._conjugate_gradients(damped, gradient, metric)
         trial = problem.project(axpy(1.0, step, params))
@@ -142,3 +139,18 @@ class GaussNewton(AbstractSolver):
             energy, before = dot(residual, preconditioned), energy
             direction = axpy(energy / before, direction, preconditioned)
         return solution, self.iterations
+
+
+@eqx.filter_jit
+def _damped(
+    problem: Problem,
+    split: tuple[PyTree, PyTree],
+    along: tuple[PyTree, PyTree, PyTree],
+    *,
+    known: tuple[tuple[Array, ...], Array],
+) -> PyTree:
+    """JᵀFJ v with the penalties and the damping; what is held at a bound has no gradient left, and is not moved."""
+    (vector, product, gradient), (metric, damping) = along, known
+    product = plus(product, problem.penalty_curvature(*split, vector))
+    product = axpy(damping, scaled(vector, metric, 1), product)
+    return jax.tree.map(lambda h, g: jnp.where(g == 0, 0, h), product, gradient)

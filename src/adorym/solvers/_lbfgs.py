@@ -21,7 +21,7 @@ from jaxtyping import Array, Bool, Float, PyTree
 from adorym._core import JobError
 from adorym.data import Feed
 from adorym.problem import Call, Problem
-from adorym.sharding import dealt, dealt_shapes, replicate
+from adorym.sharding import dealt, dealt_shapes, nbytes, replicate
 from adorym.solvers._frequencies import (
     Bands,
     Metric,
@@ -30,6 +30,7 @@ from adorym.solvers._frequencies import (
     measuring,
     metric,
     no_bands,
+    outdated,
     squared_length,
 )
 from adorym.solvers._line_search import length_along, newton_length, search
@@ -43,6 +44,9 @@ from adorym.solvers._passes import (
 from adorym.solvers._solver import AbstractSolver, Info, Moment
 from adorym.solvers._vectors import axpy, dot, plus
 
+_LITTLE = 1 << 23
+"""Bytes of what is free up to which copies of what is remembered do not matter."""
+
 
 class LBFGSState(NamedTuple):
     """What is known where the model stands, and of the steps that led there.
@@ -54,7 +58,8 @@ class LBFGSState(NamedTuple):
         steps: the last changes of the free leaves, newest first; zero where there was none.
         changes: what each of them changed the gradient by.
         bands: curvature of the leaves that are images, by spatial frequency.
-        began: the objective where they were measured.
+        began: the objective at the beginning.
+        measured: the objective where the bands were measured.
 
     Example:
         >>> LBFGSState._fields[:2]
@@ -68,6 +73,7 @@ class LBFGSState(NamedTuple):
     changes: tuple[PyTree, ...]
     bands: tuple[Bands | None, ...]
     began: Float[Array, ""]
+    measured: Float[Array, ""]
 
 
 class LBFGS(AbstractSolver):
@@ -111,20 +117,23 @@ class LBFGS(AbstractSolver):
         nothing = jax.tree.map(jnp.zeros_like, params)
         none = (_short(nothing, self.halved),) * self.memory
         zero = jnp.zeros_like(curvature[0])
-        return LBFGSState(zero, nothing, curvature, none, none, bands=no_bands(problem.split(model)), began=zero)
+        bands = no_bands(problem.split(model))
+        return LBFGSState(zero, nothing, curvature, none, none, bands=bands, began=zero, measured=zero)
 
     def kernels(self, problem: Problem, model: PyTree) -> list[Call]:
         """See `AbstractSolver.kernels`."""
         params, frozen = problem.split(model)
         numbers = tuple(replicate(jnp.zeros((), leaf.dtype)) for leaf in jax.tree.leaves(params))
         known = params, numbers, dealt(no_bands((params, frozen))), (numbers[0], numbers[0])
-        units = eqx.filter_eval_shape(_ahead, problem, (params, frozen), known)[2]
-        units, vector = dealt_shapes(units), dealt(params)
+        vector = dealt(params)
         pair = dealt((_short(vector, self.halved),) * 2)
+        others = [length_along(problem, (params, frozen)), *measuring((params, frozen))]
+        if nbytes(params) <= _LITTLE:
+            return [Call(_at_once, (problem, (params, frozen), known, (pair,) * self.memory), {}), *others]
+        units = dealt_shapes(eqx.filter_eval_shape(_ahead, problem, (params, frozen), known)[2])
         return [
+            *others,
             Call(_ahead, (problem, (params, frozen), known), {}),
-            length_along(problem, (params, frozen)),
-            *measuring((params, frozen)),
             Call(_newest_first, (vector, pair, vector), {}),
             Call(_oldest_first, (vector, pair, vector), {"numbers": (numbers[0], numbers[0])}),
             Call(_unit, (pair, vector, units), {}),
@@ -142,8 +151,8 @@ class LBFGS(AbstractSolver):
         value, gradient = objective_and_gradient(problem, split, feed)
         curvature = data_curvature(problem, split, feed, seed=seed)
         bands = measured_bands(problem, split, feed, seed=seed)
-        known = {"value": value, "gradient": gradient, "curvature": curvature, "bands": bands, "began": value}
-        return self.blank(problem, model)._replace(**known)
+        known = {"value": value, "gradient": gradient, "curvature": curvature, "bands": bands}
+        return self.blank(problem, model)._replace(**known, began=value, measured=value)
 
     def moved(self, state: LBFGSState, change: tuple[PyTree, PyTree]) -> LBFGSState:
         """See `AbstractSolver.moved`."""
@@ -160,7 +169,7 @@ class LBFGS(AbstractSolver):
         """See `AbstractSolver.anew`."""
         blank = dealt(self.blank(problem, model))
         kept = {"curvature": state.curvature, "bands": state.bands, "began": state.began}
-        return blank._replace(value=jnp.full_like(state.value, jnp.inf), **kept)
+        return blank._replace(value=jnp.full_like(state.value, jnp.inf), measured=state.measured, **kept)
 
     def step(
         self, problem: Problem, model: PyTree, state: LBFGSState, *, feed: Feed, moment: Moment
@@ -171,14 +180,17 @@ class LBFGS(AbstractSolver):
         params, frozen = problem.split(model)
         curvature = corrected_curvature(problem, (params, frozen), feed, known=state.curvature, moment=moment)
         state = state._replace(curvature=curvature)
+        if outdated(state.bands, part=float(state.value / state.measured)):
+            bands = measured_bands(problem, (params, frozen), feed, seed=moment.seed)
+            state = state._replace(bands=bands, measured=state.value)
         known = state.gradient, state.curvature, state.bands, (state.value, state.began)
-        allowed, gradient, units, kept = _ahead(problem, (params, frozen), known)
+        pairs = tuple(zip(state.steps, state.changes, strict=True))
+        aimed = _at_once if nbytes(params) <= _LITTLE else _aimed
+        allowed, kept, direction, learnt = aimed(problem, (params, frozen), known, pairs)
         params = params if bool(kept) else allowed
         del allowed
-        direction, learnt = _direction(state, gradient, units)
-        del gradient, units  # as large as what is free; the direction is zero where that gradient is
         length = jnp.ones_like(state.value)
-        if not learnt:  # a first guess, which the search puts right
+        if not bool(learnt):  # a first guess, which the search puts right
             sample = feed.sample()
             length = newton_length(problem, (params, frozen), direction, gradient=state.gradient, feed=sample)
         start = state.value, state.gradient
@@ -208,22 +220,37 @@ def _ahead(
     return params, inactive(problem, params, gradient, curvature=simple), dealt(found), kept
 
 
-def _direction(state: LBFGSState, gradient: PyTree, metric: Metric) -> tuple[PyTree, bool]:
+def _aimed(
+    problem: Problem,
+    split: tuple[PyTree, PyTree],
+    known: tuple[PyTree, tuple[Array, ...], tuple[Bands | None, ...], tuple[Array, Array]],
+    pairs: tuple[tuple[PyTree, PyTree], ...],
+) -> tuple[PyTree, Bool[Array, ""], PyTree, Bool[Array, ""]]:
+    """Leaves as constraints allow them, whether nothing changed, and what `_direction` says."""
+    params, gradient, metric, kept = _ahead(problem, split, known)
+    return params, kept, *_direction(pairs, gradient, metric)
+
+
+_at_once = eqx.filter_jit(_aimed)
+"""As one program, in a third of the time; it makes copies of what is remembered."""
+
+
+def _direction(
+    pairs: tuple[tuple[PyTree, PyTree], ...], gradient: PyTree, metric: Metric
+) -> tuple[PyTree, Bool[Array, ""]]:
     """Minus the inverse second derivative times the gradient, and whether anything is known of the former.
 
     One pair of step and change after the other, by a kernel for each way: no copy of what is remembered is made. What
     is held has no part in it: the vector is zero there, as the gradient is.
     """
-    pairs, vector, known = list(zip(state.steps, state.changes, strict=True)), gradient, []
+    vector, told = gradient, []
     for pair in pairs:
-        vector, numbers = _newest_first(vector, pair, gradient)
-        known.append(numbers)
-    newest = next((index for index, (rate, _) in enumerate(known) if rate > 0), None)
-    unit = jnp.ones_like(state.value) if newest is None else _unit(pairs[newest], gradient, metric)
-    vector = _in_units(vector, metric, gradient, unit=unit)
-    for pair, numbers in reversed(list(zip(pairs, known, strict=True))):
-        vector = _oldest_first(vector, pair, gradient, numbers=numbers)
-    return jax.tree.map(jnp.negative, vector), newest is not None
+        vector, numbers = jax.block_until_ready(_newest_first(vector, pair, gradient))  # XLA takes only so many at once
+        told.append(numbers)
+    vector = _in_units(vector, metric, gradient, unit=_unit(pairs[0], gradient, metric))
+    for pair, numbers in reversed(list(zip(pairs, told, strict=True))):
+        vector = jax.block_until_ready(_oldest_first(vector, pair, gradient, numbers=numbers))
+    return jax.tree.map(jnp.negative, vector), jnp.any(jnp.stack([rate for rate, _ in told]) > 0)
 
 
 _HALF = {"float64": jnp.float32, "float32": jnp.bfloat16}
@@ -272,9 +299,10 @@ def _oldest_first(
 
 @jax.jit
 def _unit(pair: tuple[PyTree, PyTree], gradient: PyTree, metric: Metric) -> Float[Array, ""]:
-    """How much smaller the second derivative is along a pair than the metric has it."""
+    """How much smaller the second derivative is along a pair than the metric has it; 1 if the pair does not tell."""
     change = _free(pair[1], gradient)
-    return dot(_whole(pair[0], gradient), change) / squared_length(metric, change)
+    product = dot(_whole(pair[0], gradient), change)
+    return jnp.where(product > 0, product / squared_length(metric, change), 1)
 
 
 @jax.jit

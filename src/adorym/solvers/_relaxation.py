@@ -17,8 +17,9 @@ which `data_curvature` is the mean h; a penalty that pulls with much less than �
 with much more lets nothing appear. The way begins at 8 √h, in units of the scale, and goes down to √h/2: what held-out
 frames still gain there comes from further steps, and a weight without effect would be the worse start for the way up.
 Held-out frames that are predicted better than their counting statistics allow, χ² < 1, hold less noise than that, and
-what is left of them is the penalty's doing as well: there the way goes down to χ² √h/2. (The noise that is left would
-be √(h χ²); but the χ² that a penalty leaves grows with its weight squared, and would hold that weight up.)
+what is left of them is the penalty's doing as well: there the way goes down to √h/2 times χ² to the power of 1.5. (The
+noise that is left would be √(h χ²); but the χ² that a penalty leaves grows with its weight squared, and a lower power
+would hold that weight up.)
 
 How much a change of the held-out frames' objective says is known without a scale of its own: in nats, one is what
 chance makes, more where the model does not explain the frames (times the reduced χ²). What is left unexplained is more
@@ -51,6 +52,7 @@ from adorym.solvers._solver import AbstractSolver, Info, Moment, Work
 
 _ABOVE = 8.0  # times the noise's own weight
 _BELOW = 0.5  # of it, or of what there is of it: below, what still gains are the steps
+_NOISELESS = 1.5  # power of a reduced χ² below 1 that it is lowered by
 _AGAIN = 4.0  # times the weight that was best before
 _GAIN, _LOSS = 1.0, 10.0  # nats that are a gain, and that are a loss without doubt
 _FAINT = 5e-5  # of the nats that noise in every free element costs the held-out frames: too little of a gain
@@ -306,7 +308,7 @@ class Relaxation(AbstractSolver):
                 inner=self.solver.renewed(problem.with_weight(weight), model, before.inner, feed=part)
             )
         if problem.open_in(model) and int(after.way) != _UP:
-            least = _BELOW * float(before.noise) * min(float(before.unexplained), 1.0)
+            least = _BELOW * float(before.noise) * min(float(before.unexplained), 1.0) ** _NOISELESS
             lower = _number(max(float(before.weight) / self.factor, least))
             weight = lower if int(after.way) == _DOWN else before.best_weight
         change = problem.reweighted(*problem.split(model), (before.weight, weight))
