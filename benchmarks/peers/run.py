@@ -128,7 +128,7 @@ def main() -> None:
             CONSOLE.print(f"{case.name}: {verdict.what}: {verdict.value:.2f} (limit {verdict.limit})")
         for name, verdict in of_error(results["error"].get(case.slug, {}).get("programs", {})).items():
             CONSOLE.print(f"{case.name}: {name}: {verdict.value:.2f} times sooner; {verdict.why}")
-    write_page(results)
+    write_page(load())  # in the order of the file, in which it is made anew
 
 
 if __name__ == "__main__":
