@@ -132,9 +132,7 @@ class Problem(eqx.Module):
         }
         if problem.regularizers:
             kernels["penalty"] = Call(_penalty_and_gradient, (problem, dealt(split)), {})
-        with ThreadPoolExecutor(
-            os.cpu_count()
-        ) as pool:  # tracing holds Python's lock: threads would wait for each other
+        with ThreadPoolExecutor(os.cpu_count()) as pool:  # for compiling alone: tracing holds Python's lock
             traced = (one.kernel.lower(*one.arguments, **one.settings) for one in (*kernels.values(), *others))
             futures = [pool.submit(one.compile) for one in traced]
             compiled = [future.result() for future in futures]

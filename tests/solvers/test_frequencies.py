@@ -146,6 +146,33 @@ def test_slices_are_told_apart_in_a_few_steps() -> None:
     assert 2 * steps(("slices",)) < steps(())
 
 
+@pytest.mark.parametrize(("part", "damping"), [(2.0, 5.0), (1.0, 5.0), (0.25, 2.5), (0.04, 0.4), (1e-6, 1e-3)])
+def test_damping_falls_with_the_root_and_then_with_the_objective(part: float, damping: float) -> None:
+    """Of a constant image, of which every band has a curvature of 3: P is 1 / (3 + 3 μ)."""
+    image = jnp.ones((8, 8))
+    (blank,) = no_bands(Problem(Gaussian(SIGMA), free=("slices",)).split(Slices(image, jnp.ones(()))))
+    assert blank is not None
+    units = metric((jnp.zeros(()),), (jnp.zeros_like(image),), (jnp.full_like(blank, 3.0),), part=jnp.array(part))
+    np.testing.assert_allclose(inverse_times(units, (image,))[0], 1 / (3 + 3 * damping), rtol=1e-6)
+
+
+@pytest.mark.parametrize("of_what", [("slices",), ()])
+def test_bands_are_measured_anew_when_most_of_the_objective_is_gone(of_what: tuple[str, ...]) -> None:
+    """Where the model is by then; what is no image has none."""
+    model, dataset, _ = seen(of_what=of_what)
+    problem, solver = Problem(Gaussian(SIGMA), free=("slices",)), LBFGS(views_per_batch=1, frames_per_batch=2)
+    feed = Feed(dataset, views_per_batch=1, frames_per_batch=2)
+    state = solver.init(problem, model, feed, seed=0)
+    began, renewals = float(state.value), []
+    for step in range(30):
+        before, known = float(state.value), float(state.measured)
+        model, state, _ = solver.step(problem, model, state, feed=feed, moment=Moment(step, 30, 0))
+        assert float(state.measured) == (before if of_what and before < 0.02 * known else known)
+        renewals += [float(state.measured)] if float(state.measured) != known else []
+    assert float(state.began) == began
+    assert bool(renewals) == bool(of_what)
+
+
 def test_images_of_an_experiment() -> None:
     model, _ = prepared("far-field ptychography, two modes")
     assert model.images == ("object.parametrization.log_amplitude", "object.parametrization.phase")

@@ -99,14 +99,14 @@ def no_bands(split: tuple[PyTree, PyTree]) -> tuple[Bands | None, ...]:
     )
 
 
-def outdated(bands: tuple[Bands | None, ...], *, part: float) -> bool:
-    """Whether bands are to be measured anew, given what is left of the objective that there was when they were.
+def outdated(bands: tuple[Bands | None, ...], *, measured: Array, now: Array) -> bool:
+    """Whether bands are to be measured anew, given the objective when they were, and now.
 
     Example:
-        >>> outdated((jnp.ones((1, 2)),), part=0.01), outdated((None,), part=0.01)
-        (True, False)
+        >>> [outdated(bands, measured=jnp.array(1.0), now=jnp.array(0.01)) for bands in ((jnp.ones((1, 2)),), (None,))]
+        [True, False]
     """
-    return part < _OUTDATED and any(known is not None for known in bands)
+    return any(known is not None for known in bands) and float(now) < _OUTDATED * float(measured)
 
 
 def _counts(leaf: Array) -> tuple[int, int]:

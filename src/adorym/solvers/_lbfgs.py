@@ -180,7 +180,7 @@ class LBFGS(AbstractSolver):
         params, frozen = problem.split(model)
         curvature = corrected_curvature(problem, (params, frozen), feed, known=state.curvature, moment=moment)
         state = state._replace(curvature=curvature)
-        if outdated(state.bands, part=float(state.value / state.measured)):
+        if outdated(state.bands, measured=state.measured, now=state.value):
             bands = measured_bands(problem, (params, frozen), feed, seed=moment.seed)
             state = state._replace(bands=bands, measured=state.value)
         known = state.gradient, state.curvature, state.bands, (state.value, state.began)
