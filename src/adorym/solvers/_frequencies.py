@@ -43,12 +43,12 @@ _MODES = 4
 """Bands from slice to slice, at most."""
 
 _OUTDATED = 0.02
-"""Part of the objective at which bands are measured anew. From 0.01 to 0.06 two slices take as many steps."""
+"""Part of the objective at which bands are measured anew. Two slices take 60 steps from 0.01 to 0.02, 62 at 0.06."""
 
 _DAMPING, _LATER = 5.0, 10.0
 """μ where the objective is what it was at the beginning, and how much of the objective it is later. At the beginning a
 Siemens star of 1e8 photons ends where it should from 4 to 10 (0.058 to 0.061), and beside it at 1 and 3 (0.086, 0.075).
-Later two slices take as many steps from 5 to 20."""
+Later two slices take 62, 60 and 76 steps at 5, 10 and 20."""
 
 _LEAST_DAMPING = 0.001
 
