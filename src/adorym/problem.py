@@ -21,7 +21,7 @@ from jaxtyping import Array, Float, PyTree
 
 from adorym._core import Batch
 from adorym._core.allocator import return_freed_memory
-from adorym._core.parts import parts_of_view, pixel_weights, product_of_parts, sum_of_parts
+from adorym._core.parts import curvature_of_parts, parts_of_view, pixel_weights, product_of_parts, sum_of_parts
 from adorym._core.trees import array_paths, replace, resolve, selection
 from adorym._core.words import scope
 from adorym.constraints import AbstractConstraint
@@ -106,30 +106,41 @@ class Problem(eqx.Module):
         likelihood, split, vector = replicate((self.likelihood, (params, frozen), vector))
         return _gauss_newton_product(likelihood, split, batch, vector=vector)
 
+    def curvature(self, params: PyTree, frozen: PyTree, batch: Batch, *, vector: PyTree) -> Float[Array, ""]:
+        """vᵀ Jᵀ F J v over a batch: what `gauss_newton_product` is often for, without a way back."""
+        likelihood, split, vector = replicate((self.likelihood, (params, frozen), vector))
+        return _curvature(likelihood, split, batch, vector=vector)
+
     def fit(self, model: PyTree, batch: Batch) -> Fit:
         """How well a model fits a batch."""
         return _fit(self.likelihood, replicate(model), batch)
 
-    def compile_ahead(self, model: PyTree, batch: Batch, *, others: Sequence[Call] = ()) -> dict[str, int]:
+    def compile_ahead(
+        self, model: PyTree, batch: Batch, *, products: bool = False, others: Sequence[Call] = ()
+    ) -> dict[str, int]:
         """Compile the kernels for batches like this one side by side, instead of each when it is first called.
 
         Args:
             model: what is refined.
             batch: of the shape that all have.
+            products: whether products with the Gauss-Newton matrix will be asked for.
             others: kernels of a solver, with the arguments that they will be called with.
 
         Returns:
-            bytes that each kernel takes on one device besides its arguments: "gradient", "product", "fit" and, if there
-            are regularisers, "penalty"; -1 where the compiler does not tell.
+            bytes that each kernel takes on one device besides its arguments: "gradient", "curvature", "fit", where
+            they will be asked for "product", and if there are regularisers "penalty"; -1 where the compiler does not
+            tell.
         """
         problem, model = replicate((self, model))
         split = problem.split(model)
         data = (problem.likelihood, split, batch)
         kernels = {
             "gradient": Call(_value_and_gradient, data, {}),
-            "product": Call(_gauss_newton_product, data, {"vector": split[0]}),
+            "curvature": Call(_curvature, data, {"vector": split[0]}),
             "fit": Call(_fit, (problem.likelihood, model, batch), {}),
         }
+        if products:
+            kernels["product"] = Call(_gauss_newton_product, data, {"vector": split[0]})
         if problem.regularizers:
             kernels["penalty"] = Call(_penalty_and_gradient, (problem, dealt(split)), {})
         with ThreadPoolExecutor(os.cpu_count()) as pool:  # for compiling alone: tracing holds Python's lock
@@ -342,6 +353,25 @@ def _penalty_and_gradient(problem: Problem, split: tuple[PyTree, PyTree]) -> tup
 def _gauss_newton_product(
     likelihood: AbstractLikelihood, split: tuple[PyTree, PyTree], batch: Batch, *, vector: PyTree
 ) -> PyTree:
+    start = jax.tree.map(jnp.zeros_like, vector)
+    return _with_jacobian(product_of_parts, likelihood, (*split, vector), batch=batch, start=start)
+
+
+@eqx.filter_jit
+def _curvature(likelihood: AbstractLikelihood, split: tuple[PyTree, PyTree], batch: Batch, *, vector: PyTree) -> Array:
+    return _with_jacobian(curvature_of_parts, likelihood, (*split, vector), batch=batch, start=jnp.zeros(()))
+
+
+def _with_jacobian(
+    of_parts: Callable[..., PyTree],
+    likelihood: AbstractLikelihood,
+    along: tuple[PyTree, PyTree, PyTree],
+    *,
+    batch: Batch,
+    start: PyTree,
+) -> PyTree:
+    """The sum over a batch of what is made of the Jacobian: free leaves, the rest and a vector of the former."""
+
     def one_view(all_three: tuple[PyTree, PyTree, PyTree], view: Batch) -> PyTree:
         params, frozen, vector = all_three
 
@@ -353,10 +383,9 @@ def _gauss_newton_product(
             predict, parts = parts_of_view(eqx.combine(params, frozen), view)
             return lambda part: predict(part[0]), parts
 
-        return product_of_parts(prepare, params, vector, weigh=weigh)
+        return of_parts(prepare, params, vector, weigh=weigh)
 
-    start = jax.tree.map(jnp.zeros_like, vector)
-    return deal_out(lambda c, part: _per_view(one_view, c, part, start=start), (*split, vector), batch, like=start)
+    return deal_out(lambda all_three, part: _per_view(one_view, all_three, part, start=start), along, batch, like=start)
 
 
 @eqx.filter_jit

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from adorym._core.parts import product_of_parts, sum_of_parts
+from adorym._core.parts import curvature_of_parts, product_of_parts, sum_of_parts
 
 
 def _parts(number: int) -> tuple[jax.Array, jax.Array]:
@@ -75,7 +75,7 @@ def test_derivatives_of_many_parts_take_the_memory_of_one(what: str) -> None:
 
 
 @pytest.mark.parametrize("number", [1, 7])
-def test_a_gauss_newton_product_is_that_of_the_whole(number: int) -> None:
+def test_a_gauss_newton_product_and_the_curvature_along_a_vector_are_those_of_the_whole(number: int) -> None:
     """What the parts share is a nonlinear function of the point; real and complex arrays are closed over."""
     weights, point = _parts(number), {"a": jnp.linspace(0.1, 0.9, 20).reshape(4, 5), "b": jnp.asarray(0.3)}
     vector = jax.tree.map(lambda leaf: jnp.cos(7 * leaf), point)
@@ -94,7 +94,9 @@ def test_a_gauss_newton_product_is_that_of_the_whole(number: int) -> None:
     values, forward = jax.linearize(whole, point)
     changed = jax.vmap(weigh)(weights, values, forward(vector))
     wanted = jax.linear_transpose(forward, point)(changed)[0]
-    for how in (product_of_parts, jax.jit(product_of_parts, static_argnums=0, static_argnames="weigh")):
-        found = how(prepare, point, vector, weigh=weigh)
+    along = sum(np.vdot(a, b) for a, b in zip(jax.tree.leaves(vector), jax.tree.leaves(wanted), strict=True))
+    for ready in (lambda how: how, lambda how: jax.jit(how, static_argnums=0, static_argnames="weigh")):
+        found = ready(product_of_parts)(prepare, point, vector, weigh=weigh)
         for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-12)
+        np.testing.assert_allclose(ready(curvature_of_parts)(prepare, point, vector, weigh=weigh), along, rtol=1e-11)

@@ -20,9 +20,10 @@ from adorym.regularizers import TotalVariation
 from adorym.simulate import simulate
 from adorym.solvers import LBFGS, _lbfgs
 
-KERNELS = ("_value_and_gradient", "_penalty_and_gradient", "_gauss_newton_product", "_fit")
-OWN = ("_aimed", "_newton_length", "_reweighted")
-OF_LARGE = ("_ahead", "_newest_first", "_oldest_first", "_unit", "_in_units", "_newton_length", "_reweighted")
+KERNELS = ("_value_and_gradient", "_penalty_and_gradient", "_curvature", "_fit")
+SHARED = ("_added", "_finite", "_newton_length", "_reached", "_along", "_taught", "_reweighted")
+OWN = ("_aimed", *SHARED)
+OF_LARGE = ("_ahead", "_newest_first", "_oldest_first", "_unit", "_in_units", *SHARED)
 
 
 def test_what_was_compiled_ahead_is_not_compiled_again():
@@ -37,11 +38,11 @@ def test_every_kernel_is_compiled_once_in_a_reconstruction():
     """Whatever a step hands on lies where the first step's arguments lay."""
     task = _task(9)
     params, frozen = _posed(task).split(task.model)
-    (batch,) = task.feed(0).sweep()
+    batch, *_ = task.feed(0).sweep()
     first = _posed(task).value_and_gradient(params, frozen, batch)
     vector = jax.tree.map(lambda x: np.float64(0.1) * x, first[1])
-    _posed(task).gauss_newton_product(params, frozen, batch, vector=params)
-    assert _compiled(lambda: _posed(task).gauss_newton_product(params, frozen, batch, vector=vector)) == 0
+    _posed(task).curvature(params, frozen, batch, vector=params)
+    assert _compiled(lambda: _posed(task).curvature(params, frozen, batch, vector=vector)) == 0
 
 
 @pytest.mark.parametrize(("little", "own"), [(1 << 23, OWN), (0, OF_LARGE)])
@@ -89,7 +90,7 @@ def _task(size: int) -> Task:
     problem = Problem(Poisson(), (), (TotalVariation("object", "auto"),))
     held_out = np.zeros((4, 1), bool)
     held_out[1] = True
-    return Task(data, holography(data), problem, (Stage(("object",), LBFGS(), 2),), held_out=held_out)
+    return Task(data, holography(data), problem, (Stage(("object",), LBFGS(2, 1), 2),), held_out=held_out)
 
 
 def _posed(task: Task) -> Problem:
@@ -99,10 +100,10 @@ def _posed(task: Task) -> Problem:
 def _called(task: Task) -> None:
     problem = _posed(task)
     params, frozen = problem.split(task.model)
-    (batch,) = task.feed(0).sweep()
+    batch, *_ = task.feed(0).sweep()
     problem.value_and_gradient(params, frozen, batch)
     problem.penalty_and_gradient(params, frozen)
-    problem.gauss_newton_product(params, frozen, batch, vector=params)
+    problem.curvature(params, frozen, batch, vector=params)
     problem.fit(task.model, batch)
 
 

@@ -68,7 +68,10 @@ def test_the_gauss_newton_product_is_the_dense_matrix() -> None:
     matrix = np.concatenate([np.reshape(leaf, (frames.size, -1)) for leaf in jax.tree.leaves(dense)], axis=1)
     diagonal = np.ravel(weights[:, :, None, None] * mask * np.asarray(likelihood.fisher(frames)))
     product = problem.gauss_newton_product(params, frozen, batch, vector=unit)
-    np.testing.assert_allclose(flat(product), matrix.T @ (diagonal * (matrix @ flat(unit))), rtol=1e-9)
+    change = matrix @ flat(unit)
+    np.testing.assert_allclose(flat(product), matrix.T @ (diagonal * change), rtol=1e-9)
+    curvature = problem.curvature(params, frozen, batch, vector=unit)
+    np.testing.assert_allclose(curvature, change @ (diagonal * change), rtol=1e-9)
 
 
 def test_the_batches_do_not_matter() -> None:

@@ -48,7 +48,8 @@ def test_a_forecast_is_exact_where_it_can_be(name):
     assert one.cached == 4 * np.prod(task.dataset.frames.shape)
     assert one.rewritten == nbytes(solver.rewritten(solver.init(problem, task.model, feed, seed=0))) <= one.state
     assert one.working >= one.model + one.state + one.rewritten
-    assert set(one.kernels) == {"gradient", "product", "fit", "penalty"}
+    products = {"product"} if name == "gauss-newton" else set()
+    assert set(one.kernels) == {"gradient", "curvature", "fit", "penalty"} | products
     assert min(one.kernels.values()) > 0
     usual, most = found.seconds()
     assert 0 < usual == most
@@ -59,7 +60,7 @@ class Counted:
     """Counts what a solver asks of a problem."""
 
     def __init__(self, monkeypatch):
-        self.counts = dict.fromkeys(("value_and_gradient", "gauss_newton_product", "fit"), 0)
+        self.counts = dict.fromkeys(("value_and_gradient", "curvature", "gauss_newton_product", "fit"), 0)
         for name in self.counts:
             monkeypatch.setattr(Problem, name, self._counting(name, getattr(Problem, name)))
         stride = self._counting("value_and_gradient", _first_order._stride)  # a gradient and what is made of it
@@ -86,7 +87,8 @@ def test_solvers_say_what_they_compute(name, monkeypatch):
     said = solver.work(feed, 4, leaves=1)
     done = Work(*counted.counts.values())
     assert done.gradients == pytest.approx(said.gradients, rel=0.35)  # a line search may try twice
-    assert done.products == pytest.approx(said.products, abs=4)  # the first length of a search
+    assert done.curvatures == pytest.approx(said.curvatures, abs=4)  # the first length of a search
+    assert done.products == pytest.approx(said.products, abs=4)
     assert done.fits == said.fits
 
 
@@ -138,5 +140,5 @@ def test_what_does_not_fit_is_not_tried():
 
 
 def test_seconds_add_up():
-    assert Rates(gradient=2.0, product=3.0, fit=5.0).of(Work(1, 2, 3)) == 23.0
-    assert Work(1, 2, 3) + Work(1, 1, 1) - Work(0, 3, 0) == Work(2, 0, 4)
+    assert Rates(gradient=2.0, curvature=3.0, product=7.0, fit=5.0).of(Work(1, 2, 3, 4)) == 49.0
+    assert Work(1, 2, 3) + Work(1, 1, 1, 1) - Work(0, 3, 0) == Work(2, 0, 4, 1)

@@ -145,6 +145,39 @@ def product_of_parts(
     return jax.linear_transpose(forward, point)(list(total))[0]
 
 
+def curvature_of_parts(
+    prepare: Callable[[PyTree], tuple[Callable[[Any], Array], PyTree]],
+    point: PyTree,
+    vector: PyTree,
+    *,
+    weigh: Callable[[Any, Array, Array], Array],
+) -> Float[Array, ""]:
+    """vᵀ Jᵀ W J v, for which there is no way back to go; arguments as of `product_of_parts`.
+
+    Example:
+        >>> parts = jnp.arange(4.0)
+        >>> weigh = lambda part, value, change: 2 * change
+        >>> float(curvature_of_parts(lambda x: (lambda part: x * part, parts), 3.0, 1.0, weigh=weigh))
+        28.0
+    """
+    function: Callable[..., Array] = lambda *_: jnp.zeros(())  # noqa: E731 - until the point is prepared
+    parts: PyTree = None
+
+    def shared(point: PyTree) -> list[Array]:
+        nonlocal function, parts
+        of_part, parts = prepare(point)
+        function, closed = jax.closure_convert(of_part, _first(parts))
+        return closed
+
+    closed, moved = jax.jvp(shared, (point,), (vector,))
+
+    def curvature(part: Any) -> Array:
+        value, change = jax.jvp(lambda *closed: function(part, *closed), tuple(closed), tuple(moved))
+        return jnp.sum(change * weigh(part, value, change))
+
+    return _summed(curvature, parts, jnp.zeros(()))
+
+
 def _count(parts: PyTree) -> int:
     return jax.tree.leaves(parts)[0].shape[0]
 

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 _COST = 0.05
 """Part of a run's work that looking at itself may take."""
 
-_GRADIENT, _PRODUCT = 2.0, 4.0
-"""What a gradient and a product with the Gauss-Newton matrix take, in units of a look at the same frames."""
+_GRADIENT, _CURVATURE, _PRODUCT = 2.0, 2.0, 4.0
+"""What a gradient, a curvature along a vector and a product with the Gauss-Newton matrix take, in units of a look at
+the same frames."""
 
 _USUAL = 40
 """Steps that a level usually has where the data decide its end."""
@@ -147,7 +148,8 @@ def _passes(task: Task, leg: Leg, steps: int) -> float:
     stage, feed = task.stages[leg.stage], task.feed(leg.stage, leg.factor)
     free, _ = dataclasses.replace(task.problem, free=stage.free).split(task.model)
     work = stage.solver.work(feed, steps, leaves=len(jax.tree.leaves(free)))
-    return (_GRADIENT * work.gradients + _PRODUCT * work.products + work.fits) / feed.batches() / leg.factor**4
+    derivatives = _GRADIENT * work.gradients + _CURVATURE * work.curvatures + _PRODUCT * work.products
+    return (derivatives + work.fits) / feed.batches() / leg.factor**4
 
 
 def fit_of(problem: Problem, model: Experiment, batches: Iterable[Batch]) -> dict[str, float]:

@@ -40,7 +40,7 @@ class Rates:
     """Seconds that were measured.
 
     Attributes:
-        gradient, product, fit: of each kernel, for one batch.
+        gradient, curvature, product, fit: of each kernel, for one batch.
         read: to read the frames of one batch for the first time.
         solver: of a step, besides its kernels.
         begin: to compile, or to fetch what was compiled before, and to take the first step.
@@ -51,6 +51,7 @@ class Rates:
     """
 
     gradient: float = 0.0
+    curvature: float = 0.0
     product: float = 0.0
     fit: float = 0.0
     read: float = 0.0
@@ -59,7 +60,8 @@ class Rates:
 
     def of(self, work: Work) -> float:
         """Seconds for some batches."""
-        return work.gradients * self.gradient + work.products * self.product + work.fits * self.fit
+        each = dataclasses.astuple(self)[: len(dataclasses.fields(work))]
+        return sum(count * seconds for count, seconds in zip(dataclasses.astuple(work), each, strict=True))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -193,10 +195,8 @@ def forecast(task: Task, *, room: float = math.inf, tell: Callable[[str], None] 
         model = placed(problem, model)
         name = f"part {index + 1} of {len(legs)}: " if len(legs) > 1 else ""
         tell(f"{name}compiling")
-        kernels, leaves = (
-            problem.with_weight(0.0).compile_ahead(model, feed.blank()),
-            len(jax.tree.leaves(problem.split(model)[0])),
-        )
+        kernels = problem.with_weight(0.0).compile_ahead(model, feed.blank(), products=solver.products)
+        leaves = len(jax.tree.leaves(problem.split(model)[0]))
         state = eqx.filter_eval_shape(stage.solver.blank, problem, model)
         free = problem.split(model)[0]
         one = LegForecast(
@@ -233,13 +233,16 @@ def _rates(problem: Problem, model: PyTree, feed: Feed, *, solver: AbstractSolve
         pass
     read = (time.perf_counter() - begun) / count
     begun = time.perf_counter()
-    closed.compile_ahead(model, few.blank())  # again, as the run will: what was compiled is fetched
+    # again, as the run will: what was compiled is fetched
+    closed.compile_ahead(model, few.blank(), products=solver.products)
     fetched = time.perf_counter() - begun
     kernels = {
         "gradient": lambda batch: closed.value_and_gradient(*split, batch),
-        "product": lambda batch: closed.gauss_newton_product(*split, batch, vector=split[0]),
+        "curvature": lambda batch: closed.curvature(*split, batch, vector=split[0]),
         "fit": lambda batch: closed.fit(whole, batch),
     }
+    if solver.products:
+        kernels["product"] = lambda batch: closed.gauss_newton_product(*split, batch, vector=split[0])
     took = {name: _median(lambda kernel=kernel: summed(kernel, few)) / count for name, kernel in kernels.items()}
     rates = Rates(**took, read=read)
     relaxed = isinstance(solver, Relaxation)

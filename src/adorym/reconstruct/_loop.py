@@ -149,7 +149,8 @@ class Task:
         stage, factor, _ = self.legs()[leg]
         problem = problem_of(self.problem, self.stages, stage, model=model)
         others = self.stages[stage].solver.kernels(problem, placed(problem, model))
-        problem.with_weight(0.0).compile_ahead(model, self.feed(stage, factor).blank(), others=others)
+        products, batch = self.stages[stage].solver.products, self.feed(stage, factor).blank()
+        problem.with_weight(0.0).compile_ahead(model, batch, products=products, others=others)
 
     def compile_after(self, leg: int) -> None:
         """Compile what the leg after one needs."""

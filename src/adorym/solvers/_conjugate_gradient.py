@@ -77,7 +77,7 @@ class ConjugateGradient(AbstractSolver):
         return 1
 
     def work(self, feed: Feed, steps: int, *, leaves: int) -> Work:
-        """See `AbstractSolver.work`; every line search begins with a product."""
+        """See `AbstractSolver.work`; every line search begins with the curvature along it."""
         batches = feed.batches()
         return Work((steps + 1) * batches, leaves * feed.sample().batches() + steps * batches)
 

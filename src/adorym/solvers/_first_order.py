@@ -81,7 +81,7 @@ class FirstOrder(AbstractSolver):
 
     def work(self, feed: Feed, steps: int, *, leaves: int) -> Work:
         """See `AbstractSolver.work`."""
-        return Work(gradients=steps + 1, products=leaves)
+        return Work(gradients=steps + 1, curvatures=leaves)
 
     def blank(self, problem: Problem, model: PyTree) -> FirstOrderState:
         """See `AbstractSolver.blank`."""
@@ -126,7 +126,7 @@ def _units(
 
     def measured(index: int, leaf: Array, most: float) -> Float[Array, ""]:
         along = only(direction, index)
-        curvature = dot(along, problem.gauss_newton_product(*split, batch, vector=along))
+        curvature = problem.curvature(*split, batch, vector=along)
         length = dot(gradient, along) / jnp.maximum(curvature, _NOTHING) / math.sqrt(len(known))
         moved = jnp.sum(jnp.square(leaf)) / jnp.maximum(jnp.sum(jnp.abs(leaf)), _NOTHING)
         unit = jnp.where(curvature > 0, length * moved, 0.0)

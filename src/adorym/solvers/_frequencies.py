@@ -3,7 +3,7 @@
 What is coarse and lies in one of several slices might as well lie in the next: frames hardly notice. Of two slices in
 a convergent beam the curvature along a coarse difference is a thousandth of that along the sum, and quasi-Newton steps
 that start from one number per leaf take hundreds of iterations to tell them apart. So the curvature is measured in
-bands, of frequencies in the plane and of cosines from slice to slice, by a product with a random image of each
+bands, of frequencies in the plane and of cosines from slice to slice, along a random image of each
 (Hutchinson's estimate, restricted to a band), and the inverse that steps start from is diagonal in cosines instead of
 pixels:
 
@@ -36,8 +36,7 @@ from adorym._core.trees import leaf_paths
 from adorym.data import Feed
 from adorym.problem import Call, Problem
 from adorym.sharding import dealt
-from adorym.solvers._passes import data_product
-from adorym.solvers._vectors import dot
+from adorym.solvers._passes import curvature_along
 
 _MODES = 4
 """Bands from slice to slice, at most."""
@@ -118,7 +117,7 @@ def _counts(leaf: Array) -> tuple[int, int]:
 def measured_bands(
     problem: Problem, split: tuple[PyTree, PyTree], feed: Feed, *, seed: int
 ) -> tuple[Bands | None, ...]:
-    """The bands of the free leaves that are images, by products over a sample of the data.
+    """The bands of the free leaves that are images, over a sample of the data.
 
     Args:
         problem: whose second derivative.
@@ -137,7 +136,7 @@ def measured_bands(
         noise, told = _noise(leaf, generator), np.zeros(bands.shape)
         for place in np.ndindex(*bands.shape):
             along = _along(split[0], index, _in_band(noise, *map(jnp.asarray, place)))
-            told[place] = dot(along, data_product(problem, split, along, feed=feed)) / leaf.size
+            told[place] = curvature_along(problem, split, along, feed=feed) / leaf.size
         found[index] = dealt(jnp.asarray(np.maximum(told, 0), leaf.dtype))
     return tuple(found)
 

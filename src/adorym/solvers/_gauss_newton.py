@@ -77,8 +77,13 @@ class GaussNewton(AbstractSolver):
     def work(self, feed: Feed, steps: int, *, leaves: int) -> Work:
         """See `AbstractSolver.work`; every step with as many iterations as it may have."""
         batches = feed.batches()
-        products = leaves * feed.sample().batches() + steps * (self.iterations + 1) * batches
-        return Work(steps * batches, products, steps * batches)
+        products = steps * (self.iterations + 1) * batches
+        return Work(steps * batches, leaves * feed.sample().batches(), products, fits=steps * batches)
+
+    @property
+    def products(self) -> bool:
+        """See `AbstractSolver.products`."""
+        return True
 
     def blank(self, problem: Problem, model: PyTree) -> GaussNewtonState:
         """See `AbstractSolver.blank`."""

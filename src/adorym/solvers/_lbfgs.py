@@ -33,12 +33,13 @@ from adorym.solvers._frequencies import (
     outdated,
     squared_length,
 )
-from adorym.solvers._line_search import length_along, newton_length, search
+from adorym.solvers._line_search import newton_length, search, searching
 from adorym.solvers._passes import (
     corrected_curvature,
     data_curvature,
     inactive,
     objective_and_gradient,
+    passing,
     with_penalties,
 )
 from adorym.solvers._solver import AbstractSolver, Info, Moment
@@ -127,7 +128,9 @@ class LBFGS(AbstractSolver):
         known = params, numbers, dealt(no_bands((params, frozen))), (numbers[0], numbers[0])
         vector = dealt(params)
         pair = dealt((_short(vector, self.halved),) * 2)
-        others = [length_along(problem, (params, frozen)), *measuring((params, frozen))]
+        place = dealt((params, params))
+        others = [*passing((params, frozen)), *measuring((params, frozen)), *searching(problem, (vector, frozen))]
+        others.append(Call(_taught, (place, place, self.halved), {}))
         if nbytes(params) <= _LITTLE:
             return [Call(_at_once, (problem, (params, frozen), known, (pair,) * self.memory), {}), *others]
         units = dealt_shapes(eqx.filter_eval_shape(_ahead, problem, (params, frozen), known)[2])

@@ -20,8 +20,8 @@ from jaxtyping import Array, Float, PyTree
 from adorym.data import Feed
 from adorym.problem import Call, Problem
 from adorym.sharding import dealt, replicate
-from adorym.solvers._passes import data_product, ensure_bounded, fitted, penalized, undefined
-from adorym.solvers._vectors import axpy, dot, plus
+from adorym.solvers._passes import curvature_along, ensure_bounded, fitted, penalized, undefined
+from adorym.solvers._vectors import axpy, dot
 
 _SHARE = 1e-4
 _TRIALS = 8
@@ -58,27 +58,32 @@ def newton_length(
         >>> callable(newton_length)
         True
     """
-    product = data_product(problem, split, direction, feed=feed)
-    return _newton_length(problem, split, (direction, product), gradient=gradient)
+    curvature = curvature_along(problem, split, direction, feed=feed)
+    return _newton_length(problem, split, (direction, gradient), curvature=curvature)
 
 
-def length_along(problem: Problem, split: tuple[PyTree, PyTree]) -> Call:
-    """How what `newton_length` has of its own will be called.
+def searching(problem: Problem, split: tuple[PyTree, PyTree]) -> list[Call]:
+    """How what `newton_length` and `search` have of their own will be called.
 
     Example:
-        >>> callable(length_along)
+        >>> callable(searching)
         True
     """
     params = split[0]
-    return Call(_newton_length, (problem, split, (params, params)), {"gradient": params})
+    number = replicate(jnp.zeros((), jax.tree.leaves(params)[0].dtype))
+    return [
+        Call(_newton_length, (problem, split, (params, params)), {"curvature": number}),
+        Call(_reached, (problem, params, (params, params)), {"length": number}),
+        Call(_along, (params, params, params), {}),
+    ]
 
 
 @eqx.filter_jit
 def _newton_length(
-    problem: Problem, split: tuple[PyTree, PyTree], both: tuple[PyTree, PyTree], *, gradient: PyTree
+    problem: Problem, split: tuple[PyTree, PyTree], both: tuple[PyTree, PyTree], *, curvature: Array
 ) -> Float[Array, ""]:
-    direction, product = both
-    curvature = dot(direction, plus(product, problem.penalty_curvature(*split, direction)))
+    direction, gradient = both
+    curvature = curvature + dot(direction, problem.penalty_curvature(*split, direction))
     return jnp.where(curvature > 0, -dot(gradient, direction) / jnp.where(curvature > 0, curvature, 1), 1)
 
 

@@ -17,10 +17,10 @@ from adorym._core.allocator import Returning
 from adorym._core.trees import leaf_paths
 from adorym._core.words import served
 from adorym.data import Feed
-from adorym.problem import Problem
-from adorym.sharding import replicate
+from adorym.problem import Call, Problem
+from adorym.sharding import dealt, replicate
 from adorym.solvers._solver import Moment
-from adorym.solvers._vectors import axpy, dot, only, plus, signs
+from adorym.solvers._vectors import axpy, only, plus, signs
 
 _ANEW = 6
 """Steps after which the curvature of corrections is measured anew."""
@@ -59,6 +59,18 @@ def summed(kernel: Callable[[Batch], PyTree], feed: Feed) -> PyTree:
 def _added(total: PyTree, part: PyTree) -> tuple[PyTree, Array]:
     """The sum, in the memory of the total, and a number that is there as soon as it is."""
     return jax.tree.map(jnp.add, total, part), jnp.zeros(())
+
+
+def passing(split: tuple[PyTree, PyTree]) -> list[Call]:
+    """How what passes over the data have of their own will be called.
+
+    Example:
+        >>> len(passing(((jnp.zeros(2),), (None,))))
+        3
+    """
+    number = replicate(jnp.zeros((), jax.tree.leaves(split[0])[0].dtype))
+    found = number, dealt(split[0])
+    return [Call(_added, (found, found), {}), Call(_added, (number, number), {}), Call(_finite, (found,), {})]
 
 
 def objective(problem: Problem, split: tuple[PyTree, PyTree], feed: Feed) -> Float[Array, ""]:
@@ -279,8 +291,9 @@ def _measured(
 
     def measured(index: int, leaf: Array, most: float) -> Float[Array, ""]:
         along = only(probe, index)  # one at a time: what couples leaves has either sign
-        value = _mean_curvature(along, data_product(problem, split, along, feed=feed), leaf.size)
-        return jnp.where(value * most**2 > 1, value, _NO_CURVATURE) if most else value
+        value = max(float(curvature_along(problem, split, along, feed=feed)) / leaf.size, _NO_CURVATURE)
+        value = _NO_CURVATURE if most and value * most**2 <= 1 else value
+        return replicate(jnp.asarray(value, leaf.dtype))
 
     leaves = zip(jax.tree.leaves(split[0]), known, reach(split), strict=True)
     return tuple(
@@ -312,9 +325,15 @@ def data_product(problem: Problem, split: tuple[PyTree, PyTree], vector: PyTree,
     return summed(lambda batch: problem.gauss_newton_product(params, frozen, batch, vector=vector), feed)
 
 
-@partial(jax.jit, static_argnums=2)
-def _mean_curvature(along: PyTree, product: PyTree, size: int) -> Float[Array, ""]:
-    return jnp.maximum(dot(along, product) / size, _NO_CURVATURE)
+def curvature_along(problem: Problem, split: tuple[PyTree, PyTree], vector: PyTree, *, feed: Feed) -> Float[Array, ""]:
+    """vᵀ JᵀFJ v over all data; arguments as of `data_product`.
+
+    Example:
+        >>> callable(curvature_along)
+        True
+    """
+    (params, frozen), vector = replicate((split, vector))
+    return summed(lambda batch: problem.curvature(params, frozen, batch, vector=vector), feed)
 
 
 @eqx.filter_jit

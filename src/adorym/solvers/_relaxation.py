@@ -180,6 +180,11 @@ class Relaxation(AbstractSolver):
         posed = problem.with_weight(_number(0.0))
         return [*self.solver.kernels(posed, model), reweighting(problem, problem.split(model))]
 
+    @property
+    def products(self) -> bool:
+        """See `AbstractSolver.products`."""
+        return self.solver.products
+
     def rewritten(self, state: RelaxationState) -> RelaxationState:
         """See `AbstractSolver.rewritten`."""
         return state._replace(inner=self.solver.rewritten(state.inner))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import abc
 import dataclasses
 import math
+import operator
+from collections.abc import Callable
 from typing import NamedTuple
 
 import equinox as eqx
@@ -56,23 +58,28 @@ class Work:
 
     Attributes:
         gradients: of value and gradient.
+        curvatures: of the second derivative along one vector.
         products: of products with the Gauss-Newton matrix.
         fits: of values alone.
 
     Example:
         >>> Work(3, 1) - Work(1)
-        Work(gradients=2, products=1, fits=0)
+        Work(gradients=2, curvatures=1, products=0, fits=0)
     """
 
     gradients: int = 0
+    curvatures: int = 0
     products: int = 0
     fits: int = 0
 
     def __add__(self, other: Work) -> Work:
-        return Work(self.gradients + other.gradients, self.products + other.products, self.fits + other.fits)
+        return self._with(other, operator.add)
 
     def __sub__(self, other: Work) -> Work:
-        return Work(self.gradients - other.gradients, self.products - other.products, self.fits - other.fits)
+        return self._with(other, operator.sub)
+
+    def _with(self, other: Work, joined: Callable[[int, int], int]) -> Work:
+        return Work(*map(joined, dataclasses.astuple(self), dataclasses.astuple(other)))
 
 
 class AbstractSolver(eqx.Module):
@@ -118,7 +125,12 @@ class AbstractSolver(eqx.Module):
         By default what most solvers do: a gradient for every step, after a gradient, the curvature of every leaf and
         that along the first step.
         """
-        return Work(gradients=(steps + 1) * feed.batches(), products=(leaves + 1) * feed.sample().batches())
+        return Work(gradients=(steps + 1) * feed.batches(), curvatures=(leaves + 1) * feed.sample().batches())
+
+    @property
+    def products(self) -> bool:
+        """Whether steps need products with the Gauss-Newton matrix, beside the curvature along a vector."""
+        return False
 
     def rewritten(self, state: PyTree) -> PyTree:
         """What of a state a step writes anew, beside the state before it; the rest is handed on."""
