@@ -141,7 +141,7 @@ def run(
     if objects is not None:
         shutil.rmtree(objects, ignore_errors=True)
         objects.mkdir(parents=True)
-        words += ["--objects", str(objects), "--every", str(budget / 40)]
+        words += ["--objects", str(objects), "--every", str(budget / 120)]
     if shutil.which("taskset") and (os.cpu_count() or 1) > threads:
         words = ["taskset", "-c", f"0-{threads - 1}", *words]
     log = case.parent / f"{Path(program.driver).stem}.log"

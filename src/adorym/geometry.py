@@ -62,7 +62,8 @@ class Geometry(eqx.Module):
         """A probe scanned over positions `(view, frame, 2)` in pixels."""
         dtype = jnp.zeros(()).dtype
         pixels = jnp.asarray(positions, dtype)
-        return cls(jnp.asarray(angles, dtype), jnp.zeros((), dtype), pixels, jnp.zeros_like(pixels))
+        none = jnp.asarray(np.zeros(pixels.shape, dtype))  # made on the host, which compiles nothing
+        return cls(jnp.asarray(angles, dtype), jnp.zeros((), dtype), pixels, none)
 
     @property
     def scanned(self) -> bool:

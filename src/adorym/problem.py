@@ -12,6 +12,7 @@ import dataclasses
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -127,9 +128,8 @@ class Problem(eqx.Module):
             others: kernels of a solver, with the arguments that they will be called with.
 
         Returns:
-            bytes that each kernel takes on one device besides its arguments: "gradient", "curvature", "fit", where
-            they will be asked for "product", and if there are regularisers "penalty"; -1 where the compiler does not
-            tell.
+            bytes that each kernel takes on one device besides its arguments: "gradient", "curvature", "fit", and where
+            there is such a thing "product" and "penalty"; -1 where the compiler does not tell.
         """
         problem, model = replicate((self, model))
         split = problem.split(model)
@@ -198,15 +198,13 @@ class Problem(eqx.Module):
         self, params: PyTree, frozen: PyTree, weights: tuple[Array, Array]
     ) -> tuple[Float[Array, ""], PyTree]:
         """By how much the objective and its gradient change from one open weight to another."""
-        return _reweighted(self, (params, frozen), weights)
+        before, after = (self.with_weight(weight).penalty_and_gradient(params, frozen) for weight in weights)
+        return _less(after, before)
 
     def noise_weight(self, params: PyTree, frozen: PyTree, curvature: tuple[Array, ...]) -> Float[Array, ""]:
         """The weight at which open regularisers pull at an element as much as its noise does.
 
-        Args:
-            params: free leaves.
-            frozen: the rest.
-            curvature: mean curvature of the data for every free leaf, which is the variance of its gradient.
+        Of every free leaf the mean `curvature` of the data is the variance of its gradient.
         """
         return _noise_weight(self, (params, frozen), curvature)
 
@@ -275,26 +273,21 @@ def _noise_weight(problem: Problem, split: tuple[PyTree, PyTree], curvature: tup
     return jnp.max(jnp.stack(found))
 
 
-def reweighting(problem: Problem, split: tuple[PyTree, PyTree]) -> Call:
-    """How `Problem.reweighted` will be called.
+def reweighting(problem: Problem, split: tuple[PyTree, PyTree]) -> list[Call]:
+    """How what `Problem.noise_weight` and `Problem.reweighted` have of their own will be called.
 
     Example:
-        >>> callable(reweighting)
-        True
+        >>> len(reweighting(Problem(None), ((jnp.zeros(2),), (None,))))
+        2
     """
-    zero = replicate(jnp.zeros(()))
-    return Call(_reweighted, (problem, split, (zero, zero)), {})
+    number, count = replicate(jnp.zeros(())), len(jax.tree.leaves(split[0]))
+    found = number, dealt(split[0])
+    return [Call(_noise_weight, (problem, split, (number,) * count), {}), Call(_less, (found, found), {})]
 
 
-@eqx.filter_jit
-def _reweighted(
-    problem: Problem, split: tuple[PyTree, PyTree], weights: tuple[Array, Array]
-) -> tuple[Float[Array, ""], PyTree]:
-    def penalty(params: PyTree, weight: Array) -> Array:
-        return problem.with_weight(weight).penalty(params, split[1])
-
-    before, after = (jax.value_and_grad(penalty)(split[0], weight) for weight in weights)
-    return jax.tree.map(jnp.subtract, after, before)
+@partial(jax.jit, donate_argnums=0)
+def _less(a: PyTree, b: PyTree) -> PyTree:
+    return jax.tree.map(jnp.subtract, a, b)
 
 
 def _per_view(function: Any, model: PyTree, batch: Batch, *, start: PyTree) -> PyTree:

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec, SingleDeviceSharding
 
 from adorym._core import Batch
 from adorym._core.words import scope
@@ -121,7 +121,10 @@ def _placed(tree: Any, spec: Callable[[Any, int], PartitionSpec]) -> Any:
         wanted = NamedSharding(mesh, spec(leaf, len(devices)))
         if isinstance(leaf, Tracer):
             return jax.lax.with_sharding_constraint(leaf, wanted)
-        return leaf if leaf.sharding == wanted else jax.device_put(leaf, wanted)
+        if leaf.sharding == wanted:
+            return leaf
+        single = isinstance(leaf.sharding, SingleDeviceSharding)  # on the host it is cut without compiling anything
+        return jax.device_put(np.asarray(leaf) if single and devices[0].platform == "cpu" else leaf, wanted)
 
     return jax.tree.map(placed, tree)
 

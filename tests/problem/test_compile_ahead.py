@@ -21,7 +21,7 @@ from adorym.simulate import simulate
 from adorym.solvers import LBFGS, _lbfgs
 
 KERNELS = ("_value_and_gradient", "_penalty_and_gradient", "_curvature", "_fit")
-SHARED = ("_added", "_finite", "_newton_length", "_reached", "_along", "_taught", "_reweighted")
+SHARED = ("_added", "_newton_length", "_reached", "_along", "_taught", "zeros_like", "_noise_weight", "_less")
 OWN = ("_aimed", *SHARED)
 OF_LARGE = ("_ahead", "_newest_first", "_oldest_first", "_unit", "_in_units", *SHARED)
 

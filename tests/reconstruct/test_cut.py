@@ -138,7 +138,7 @@ def test_steps_on_batches_keep_their_batches():
     """Another batch would be another path; frames of it go through the slabs a few at a time instead."""
     task = scanned(FirstOrder(views_per_batch=1, frames_per_batch=60))
     whole = cut_of(task, math.inf).need
-    found = cut_of(task, 0.75 * whole)
+    found = cut_of(task, 0.5 * whole)
     assert found.fits
     assert Cut.of(found.task).sizes == ((1, 60),)
     assert Cut.of(found.task)[:2] != ("stored", 0)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from adorym._core.resampling import binned
@@ -108,7 +109,12 @@ class LogAmplitudePhase(AbstractParametrization):
 
 
 PARAMETRIZATIONS: dict[str, Callable[[tuple[int, ...], float], AbstractParametrization]] = {
-    "delta beta": lambda shape, ratio: DeltaBeta(jnp.zeros(shape), jnp.zeros(shape)),
-    "fixed ratio": lambda shape, ratio: FixedRatio(jnp.zeros(shape), jnp.asarray(ratio, jnp.zeros(()).dtype)),
-    "log amplitude and phase": lambda shape, ratio: LogAmplitudePhase(jnp.zeros(shape), jnp.zeros(shape)),
+    "delta beta": lambda shape, ratio: DeltaBeta(_zeros(shape), _zeros(shape)),
+    "fixed ratio": lambda shape, ratio: FixedRatio(_zeros(shape), jnp.asarray(ratio, jnp.zeros(()).dtype)),
+    "log amplitude and phase": lambda shape, ratio: LogAmplitudePhase(_zeros(shape), _zeros(shape)),
 }
+
+
+def _zeros(shape: tuple[int, ...]) -> Array:
+    """Made on the host, which compiles nothing."""
+    return jnp.asarray(np.zeros(shape, jnp.zeros(()).dtype))

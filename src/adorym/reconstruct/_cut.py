@@ -335,8 +335,9 @@ def _compiled(task: Task, size: _Size) -> int:
     stage, factor, _ = size.leg
     problem = dataclasses.replace(task.problem.with_weight(0.0), free=task.stages[stage].free)
     model = Level.begun(0, 0, factor=factor, base=task.model).model
+    products, batch = task.stages[stage].solver.products, task.feed(stage, factor).blank()
     try:
-        return max(problem.compile_ahead(model, task.feed(stage, factor).blank()).values())
+        return max(problem.compile_ahead(model, batch, products=products).values())
     except RuntimeError as error:
         if "RESOURCE_EXHAUSTED" not in str(error):
             raise

@@ -21,6 +21,7 @@ from adorym.problem import Problem
 from adorym.sharding import dealt
 from adorym.solvers._line_search import newton_length, search
 from adorym.solvers._passes import (
+    added,
     corrected_curvature,
     data_curvature,
     inactive,
@@ -29,7 +30,7 @@ from adorym.solvers._passes import (
     with_penalties,
 )
 from adorym.solvers._solver import AbstractSolver, Info, Moment, Work
-from adorym.solvers._vectors import dot, plus
+from adorym.solvers._vectors import dot
 
 
 class ConjugateGradientState(NamedTuple):
@@ -98,7 +99,7 @@ class ConjugateGradient(AbstractSolver):
 
     def moved(self, state: ConjugateGradientState, change: tuple[PyTree, PyTree]) -> ConjugateGradientState:
         """See `AbstractSolver.moved`."""
-        value, gradient = plus((state.value, state.gradient), change)
+        value, gradient = added(change, (state.value, state.gradient))
         return state._replace(value=value, gradient=gradient)
 
     def renewed(

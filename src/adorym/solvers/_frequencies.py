@@ -24,7 +24,8 @@ a hundredth of what it is.
 from __future__ import annotations
 
 import functools
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -34,9 +35,10 @@ from jaxtyping import Array, Float, PyTree
 
 from adorym._core.trees import leaf_paths
 from adorym.data import Feed
-from adorym.problem import Call, Problem
+from adorym.problem import Problem
 from adorym.sharding import dealt
 from adorym.solvers._passes import curvature_along
+from adorym.solvers._vectors import only
 
 _MODES = 4
 """Bands from slice to slice, at most."""
@@ -93,7 +95,7 @@ def no_bands(split: tuple[PyTree, PyTree]) -> tuple[Bands | None, ...]:
     images = getattr(eqx.combine(*split), "images", ())
     leaves = zip(leaf_paths(split[0]), jax.tree.leaves(split[0]), strict=True)
     return tuple(
-        jnp.zeros(_counts(leaf), leaf.dtype) if path in images and leaf.ndim in (2, 3) else None
+        jnp.asarray(np.zeros(_counts(leaf), leaf.dtype)) if path in images and leaf.ndim in (2, 3) else None
         for path, leaf in leaves
     )
 
@@ -108,7 +110,7 @@ def outdated(bands: tuple[Bands | None, ...], *, measured: Array, now: Array) ->
     return any(known is not None for known in bands) and float(now) < _OUTDATED * float(measured)
 
 
-def _counts(leaf: Array) -> tuple[int, int]:
+def _counts(leaf: Any) -> tuple[int, int]:
     """How many bands there are from slice to slice and in the plane: octaves, down to the size of the image."""
     slices, *sides = _stack(leaf).shape
     return min(slices, _MODES), 1 + max(1, int(np.log2(min(sides))))
@@ -133,34 +135,12 @@ def measured_bands(
     for index, (leaf, bands) in enumerate(zip(jax.tree.leaves(split[0]), found, strict=True)):
         if bands is None:
             continue
-        noise, told = _noise(leaf, generator), np.zeros(bands.shape)
+        noise, told = generator.standard_normal(leaf.shape).astype(leaf.dtype), np.zeros(bands.shape, leaf.dtype)
         for place in np.ndindex(*bands.shape):
-            along = _along(split[0], index, _in_band(noise, *map(jnp.asarray, place)))
-            told[place] = curvature_along(problem, split, along, feed=feed) / leaf.size
-        found[index] = dealt(jnp.asarray(np.maximum(told, 0), leaf.dtype))
+            along = dealt(only(split[0], index, jnp.asarray(_in_band(noise, *place))))
+            told[place] = max(0.0, float(curvature_along(problem, split, along, feed=feed)) / leaf.size)
+        found[index] = dealt(jnp.asarray(told))
     return tuple(found)
-
-
-def measuring(split: tuple[PyTree, PyTree]) -> list[Call]:
-    """How what `measured_bands` has of its own will be called.
-
-    Example:
-        >>> measuring(((jnp.zeros((8, 8)),), (None,)))
-        []
-    """
-    images = (leaf for leaf, bands in zip(jax.tree.leaves(split[0]), no_bands(split), strict=True) if bands is not None)
-    noise = {leaf.shape: _noise(leaf, np.random.default_rng(0)) for leaf in images}
-    return [Call(_in_band, (one, jnp.asarray(0), jnp.asarray(0)), {}) for one in noise.values()]
-
-
-def _noise(leaf: Array, generator: np.random.Generator) -> Array:
-    return jnp.asarray(generator.standard_normal(leaf.shape), leaf.dtype)
-
-
-def _along(params: PyTree, index: int, image: Array) -> PyTree:
-    """A vector of free leaves that is zero but for one."""
-    leaves, structure = jax.tree.flatten(params)
-    return dealt(structure.unflatten([image if i == index else jnp.zeros_like(x) for i, x in enumerate(leaves)]))
 
 
 def metric(simple: tuple[Array, ...], diagonal: PyTree, bands: tuple[Bands | None, ...], *, part: Array) -> Metric:
@@ -179,8 +159,13 @@ def metric(simple: tuple[Array, ...], diagonal: PyTree, bands: tuple[Bands | Non
     part = jnp.clip(part, 0, 1)
     damping = jnp.maximum(jnp.minimum(_DAMPING * jnp.sqrt(part), _LATER * part), _LEAST_DAMPING)
     beside = _BESIDE if any(known is not None for known in bands) else 1.0
-    each = zip(simple, jax.tree.leaves(diagonal), bands, strict=True)
-    return tuple(beside * one if known is None else _of_image(known, own, damping) for one, own, known in each)
+    known = [beside * one if told is None else told for one, told in zip(simple, bands, strict=True)]
+    images = [told is not None for told in bands]
+
+    def of(known: Array, own: Array) -> Array | ImageMetric:
+        return _of_image(known, own, damping) if known.ndim == 2 and own.ndim > 1 else known
+
+    return tuple(_each(of, known, jax.tree.leaves(diagonal), images=images))
 
 
 def inverse_times(metric: Metric, tree: PyTree) -> PyTree:
@@ -191,7 +176,7 @@ def inverse_times(metric: Metric, tree: PyTree) -> PyTree:
         1.5
     """
     leaves, structure = jax.tree.flatten(tree)
-    return structure.unflatten([_inverse(one, leaf) for one, leaf in zip(metric, leaves, strict=True)])
+    return structure.unflatten(_each(_inverse, metric, leaves, images=_are_images(metric)))
 
 
 def squared_length(metric: Metric, tree: PyTree) -> Float[Array, ""]:
@@ -201,8 +186,29 @@ def squared_length(metric: Metric, tree: PyTree) -> Float[Array, ""]:
         >>> float(squared_length((jnp.array(2.0),), (jnp.array(3.0),)))
         4.5
     """
-    leaves = jax.tree.leaves(tree)
-    return sum((_length(one, leaf) for one, leaf in zip(metric, leaves, strict=True)), jnp.zeros(()))
+    return sum(_each(_length, metric, jax.tree.leaves(tree), images=_are_images(metric)), jnp.zeros(()))
+
+
+def _are_images(metric: Metric) -> tuple[bool, ...]:
+    return tuple(isinstance(one, ImageMetric) for one in metric)
+
+
+def _each(
+    function: Callable[[Any, Array], Any], known: Sequence[Any], leaves: Sequence[Array], *, images: Sequence[bool]
+) -> list[Any]:
+    """A function of every leaf and what is known of it; images of one shape together, which compiles half as much."""
+    alike: dict[tuple[int, ...] | int, list[int]] = {}
+    for index, (leaf, image) in enumerate(zip(leaves, images, strict=True)):
+        alike.setdefault(leaf.shape if image else index, []).append(index)
+    found: dict[int, Any] = {}
+    for places in alike.values():
+        group = [(known[place], leaves[place]) for place in places]
+        if len(places) == 1:
+            found[places[0]] = function(*group[0])
+            continue
+        together = jax.vmap(function)(*jax.tree.map(lambda *parts: jnp.stack(parts), *group))
+        found |= {place: jax.tree.map(lambda part, i=i: part[i], together) for i, place in enumerate(places)}
+    return [found[index] for index in range(len(leaves))]
 
 
 def _inverse(one: Array | ImageMetric, leaf: Array) -> Array:
@@ -227,50 +233,58 @@ def _of_image(bands: Bands, diagonal: Array, damping: Array) -> ImageMetric:
     return ImageMetric(pixels, jnp.exp(low) + damping.astype(pixels.dtype) * most)
 
 
-def _stack(leaf: Array) -> Array:
+def _stack(leaf: Any) -> Any:
     """An image as a stack of one."""
     return leaf.reshape((-1, *leaf.shape[-2:]))
 
 
-@eqx.filter_jit
-def _in_band(noise: Array, mode: Array, band: Array) -> Array:
-    """Noise of one band of frequencies, its mean square 1."""
+def _in_band(noise: np.ndarray, mode: int, band: int) -> np.ndarray:
+    """Noise of one band of frequencies, its mean square 1; on the host, which compiles nothing."""
     along, across = _places(noise)
     part = _stack(noise) * _share(along, mode)[:, None, None] * _share(across, band)
     image = _cosines(part, back=True).reshape(noise.shape)
-    return image / jnp.sqrt(jnp.maximum(jnp.mean(jnp.square(image)), _NOTHING))
+    return image / np.sqrt(max(np.mean(np.square(image)), _NOTHING))
 
 
-def _places(leaf: Array) -> tuple[Float[Array, "slice"], Float[Array, "y x"]]:
+def _places(leaf: Any) -> tuple[Any, Any]:
     """Where cosines from slice to slice, and those in the plane, lie among the bands.
 
     A band is an octave, the first what is below the others: middles are at 0, ..., 1/8, 1/4, 1/2 cycles per pixel.
     Few slices have a band for each cosine.
     """
-    slices, ny, nx = _stack(leaf).shape
-    modes, octaves = _counts(leaf)
-    along = jnp.arange(slices) if slices <= _MODES else _place(jnp.arange(slices) / (2 * slices), modes)
-    y, x = (jnp.arange(n) / (2 * n) for n in (ny, nx))
-    return along.astype(leaf.dtype), _place(jnp.hypot(y[:, None], x), octaves).astype(leaf.dtype)
+    lib, (slices, ny, nx), (modes, octaves) = _library(leaf), _stack(leaf).shape, _counts(leaf)
+    along = lib.arange(slices) if slices <= _MODES else _place(lib.arange(slices) / (2 * slices), modes)
+    y, x = (lib.arange(n) / (2 * n) for n in (ny, nx))
+    return along.astype(leaf.dtype), _place(lib.hypot(y[:, None], x), octaves).astype(leaf.dtype)
 
 
-def _place(frequency: Array, count: int) -> Array:
-    ratio = frequency / 0.5 ** (count - 1)
-    return jnp.minimum(jnp.where(ratio < 1, ratio, 1 + jnp.log2(jnp.maximum(ratio, 1))), count - 1)
+def _place(frequency: Any, count: int) -> Any:
+    lib, ratio = _library(frequency), frequency / 0.5 ** (count - 1)
+    return lib.minimum(lib.where(ratio < 1, ratio, 1 + lib.log2(lib.maximum(ratio, 1))), count - 1)
 
 
-def _share(place: Array, band: Array | int) -> Array:
+def _share(place: Any, band: int) -> Any:
     """How much a band has of what lies at a place: between the middles of two both have a share."""
-    return jnp.maximum(0, 1 - jnp.abs(place - band))
+    lib = _library(place)
+    return lib.maximum(0, 1 - lib.abs(place - band))
 
 
-def _cosines(stack: Float[Array, "slice y x"], *, back: bool = False) -> Float[Array, "slice y x"]:
+def _library(array: Any) -> Any:
+    """NumPy for what is on the host."""
+    return np if isinstance(array, np.ndarray) else jnp
+
+
+def _cosines(stack: Any, *, back: bool = False) -> Any:
     """Orthonormal cosine transform along all axes, or its inverse; by matrices, which every device is fast at."""
     for axis, size in enumerate(stack.shape):
         if size > 1:
-            matrix = jnp.asarray(_cosine_matrix(size), stack.dtype)
-            product = jnp.tensordot(matrix.T if back else matrix, stack, axes=(1, axis), precision="highest")
-            stack = jnp.moveaxis(product, 0, axis)
+            matrix = _cosine_matrix(size).astype(stack.dtype)
+            matrix, axes = matrix.T if back else matrix, (1, axis)
+            if isinstance(stack, np.ndarray):
+                product = np.tensordot(matrix, stack, axes)
+            else:
+                product = jnp.tensordot(matrix, stack, axes, precision="highest")
+            stack = _library(stack).moveaxis(product, 0, axis)
     return stack
 
 

@@ -27,7 +27,6 @@ from adorym.solvers._frequencies import (
     Metric,
     inverse_times,
     measured_bands,
-    measuring,
     metric,
     no_bands,
     outdated,
@@ -35,6 +34,7 @@ from adorym.solvers._frequencies import (
 )
 from adorym.solvers._line_search import newton_length, search, searching
 from adorym.solvers._passes import (
+    added,
     corrected_curvature,
     data_curvature,
     inactive,
@@ -43,7 +43,7 @@ from adorym.solvers._passes import (
     with_penalties,
 )
 from adorym.solvers._solver import AbstractSolver, Info, Moment
-from adorym.solvers._vectors import axpy, dot, plus
+from adorym.solvers._vectors import axpy, dot, zeros_like
 
 _LITTLE = 1 << 23
 """Bytes of what is free up to which copies of what is remembered do not matter."""
@@ -115,7 +115,7 @@ class LBFGS(AbstractSolver):
         """See `AbstractSolver.blank`."""
         params, _ = problem.split(model)
         curvature = tuple(jnp.zeros((), leaf.dtype) for leaf in jax.tree.leaves(params))
-        nothing = jax.tree.map(jnp.zeros_like, params)
+        nothing = zeros_like(params)
         none = (_short(nothing, self.halved),) * self.memory
         zero = jnp.zeros_like(curvature[0])
         bands = no_bands(problem.split(model))
@@ -129,8 +129,8 @@ class LBFGS(AbstractSolver):
         vector = dealt(params)
         pair = dealt((_short(vector, self.halved),) * 2)
         place = dealt((params, params))
-        others = [*passing((params, frozen)), *measuring((params, frozen)), *searching(problem, (vector, frozen))]
-        others.append(Call(_taught, (place, place, self.halved), {}))
+        others = [*passing((params, frozen)), *searching(problem, (vector, frozen))]
+        others += [Call(_taught, (place, place, self.halved), {}), Call(zeros_like, (params,), {})]
         if nbytes(params) <= _LITTLE:
             return [Call(_at_once, (problem, (params, frozen), known, (pair,) * self.memory), {}), *others]
         units = dealt_shapes(eqx.filter_eval_shape(_ahead, problem, (params, frozen), known)[2])
@@ -159,7 +159,7 @@ class LBFGS(AbstractSolver):
 
     def moved(self, state: LBFGSState, change: tuple[PyTree, PyTree]) -> LBFGSState:
         """See `AbstractSolver.moved`."""
-        value, gradient = plus((state.value, state.gradient), change)
+        value, gradient = added(change, (state.value, state.gradient))
         return state._replace(value=value, gradient=gradient)
 
     def renewed(self, problem: Problem, model: PyTree, state: LBFGSState, *, feed: Feed) -> LBFGSState:
@@ -199,7 +199,7 @@ class LBFGS(AbstractSolver):
         start = state.value, state.gradient
         found = search(problem, (params, frozen), direction, start=start, length=length, feed=feed)
         if found is None:  # what is remembered misleads, or nothing is left to gain
-            nothing = (dealt(_short(jax.tree.map(jnp.zeros_like, params), self.halved)),) * self.memory
+            nothing = (dealt(_short(zeros_like(params), self.halved)),) * self.memory
             state = state._replace(steps=nothing, changes=nothing)
             return eqx.combine(params, frozen), state, Info(float(state.value), "refused", refused=True)
         state = _remembered(state, params, (found.params, found.value, found.gradient), halved=self.halved)

@@ -10,7 +10,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, PyTree
+from jaxtyping import Array, Float, PyTree
 
 from adorym._core import Batch, DataError, JobError
 from adorym._core.allocator import Returning
@@ -20,7 +20,7 @@ from adorym.data import Feed
 from adorym.problem import Call, Problem
 from adorym.sharding import dealt, replicate
 from adorym.solvers._solver import Moment
-from adorym.solvers._vectors import axpy, only, plus, signs
+from adorym.solvers._vectors import axpy, only, signs
 
 _ANEW = 6
 """Steps after which the curvature of corrections is measured anew."""
@@ -55,6 +55,16 @@ def summed(kernel: Callable[[Batch], PyTree], feed: Feed) -> PyTree:
     return total
 
 
+def added(total: PyTree, part: PyTree) -> PyTree:
+    """The sum of two trees; the first, of which nothing is left, is where it lies.
+
+    Example:
+        >>> float(added(jnp.array(3.0), jnp.array(1.0)))
+        4.0
+    """
+    return _added(total, part)[0]
+
+
 @partial(jax.jit, donate_argnums=0)
 def _added(total: PyTree, part: PyTree) -> tuple[PyTree, Array]:
     """The sum, in the memory of the total, and a number that is there as soon as it is."""
@@ -66,11 +76,11 @@ def passing(split: tuple[PyTree, PyTree]) -> list[Call]:
 
     Example:
         >>> len(passing(((jnp.zeros(2),), (None,))))
-        3
+        2
     """
     number = replicate(jnp.zeros((), jax.tree.leaves(split[0])[0].dtype))
     found = number, dealt(split[0])
-    return [Call(_added, (found, found), {}), Call(_added, (number, number), {}), Call(_finite, (found,), {})]
+    return [Call(_added, both, {}) for both in ((number, number), (found, found))]
 
 
 def objective(problem: Problem, split: tuple[PyTree, PyTree], feed: Feed) -> Float[Array, ""]:
@@ -165,7 +175,7 @@ def penalized(
         >>> callable(penalized)
         True
     """
-    return plus(found, problem.penalty_and_gradient(*split)) if problem.regularizers else found
+    return added(found, problem.penalty_and_gradient(*split)) if problem.regularizers else found
 
 
 def ensure_bounded(value: float) -> None:
@@ -197,7 +207,7 @@ def ensure_finite(value: Float[Array, ""], gradient: PyTree, *, params: PyTree, 
     Example:
         >>> ensure_finite(jnp.ones(()), (jnp.ones(2),), params=(jnp.ones(2),), batches=())
     """
-    if bool(_finite((value, gradient))):
+    if _finite((value, gradient)):
         return
     ensure_bounded(float(value))
     for batch in batches:
@@ -231,12 +241,13 @@ def undefined(what: str) -> JobError:
 def _not_finite(tree: PyTree) -> str | None:
     """Path of the first leaf that holds something that is not finite."""
     leaves = zip(leaf_paths(tree), jax.tree.leaves(tree), strict=True)
-    return next((path for path, leaf in leaves if not bool(_finite(leaf))), None)
+    return next((path for path, leaf in leaves if not _finite(leaf)), None)
 
 
-@jax.jit
-def _finite(tree: PyTree) -> Bool[Array, ""]:
-    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(tree)]))
+def _finite(tree: PyTree) -> bool:
+    """Looked at on the host, part by part: it is asked for once, and would take as long to compile."""
+    parts = (part.data for leaf in jax.tree.leaves(tree) for part in leaf.addressable_shards)
+    return all(bool(np.isfinite(np.asarray(part)).all()) for part in parts)
 
 
 def data_curvature(
@@ -287,7 +298,7 @@ def _measured(
     seed: int,
 ) -> tuple[Float[Array, ""], ...]:
     """The curvatures, as far as they are not known."""
-    probe, feed = signs(split[0], seed), feed.sample()
+    probe, feed = dealt(signs(split[0], seed)), feed.sample()
 
     def measured(index: int, leaf: Array, most: float) -> Float[Array, ""]:
         along = only(probe, index)  # one at a time: what couples leaves has either sign

@@ -178,7 +178,7 @@ class Relaxation(AbstractSolver):
     def kernels(self, problem: Problem, model: PyTree) -> list[Call]:
         """See `AbstractSolver.kernels`."""
         posed = problem.with_weight(_number(0.0))
-        return [*self.solver.kernels(posed, model), reweighting(problem, problem.split(model))]
+        return [*self.solver.kernels(posed, model), *reweighting(problem, problem.split(model))]
 
     @property
     def products(self) -> bool:

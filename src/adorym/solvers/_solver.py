@@ -168,7 +168,10 @@ class AbstractSolver(eqx.Module):
         return False
 
     def moved(self, state: PyTree, change: tuple[PyTree, PyTree]) -> PyTree:
-        """The state after the objective and its gradient changed by so much where the model stands."""
+        """The state after the objective and its gradient changed by so much where the model stands.
+
+        Nothing is left of the change.
+        """
         return state
 
     def renewed(self, problem: Problem, model: PyTree, state: PyTree, *, feed: Feed) -> PyTree:

@@ -41,6 +41,17 @@ def plus(a: PyTree, b: PyTree) -> PyTree:
     return jax.tree.map(jnp.add, a, b)
 
 
+@jax.jit
+def zeros_like(tree: PyTree) -> PyTree:
+    """Zeros where and as a tree's arrays are.
+
+    Example:
+        >>> zeros_like({"x": jnp.ones(2)})["x"].tolist()
+        [0.0, 0.0]
+    """
+    return jax.tree.map(jnp.zeros_like, tree)
+
+
 def signs(tree: PyTree, seed: int) -> PyTree:
     """Random +1 and -1 of a tree's shape: probes of a matrix's diagonal (Hutchinson).
 
@@ -52,12 +63,13 @@ def signs(tree: PyTree, seed: int) -> PyTree:
     return jax.tree.map(lambda x: jnp.asarray(generator.choice([-1.0, 1.0], x.shape), x.dtype), tree)
 
 
-def only(tree: PyTree, index: int) -> PyTree:
-    """The tree with every leaf but one set to zero.
+def only(tree: PyTree, index: int, leaf: Array | None = None) -> PyTree:
+    """The tree with every leaf but one set to zero, that one as it is or another in its place.
 
     Example:
         >>> [float(x) for x in only((jnp.ones(()), jnp.ones(())), 1)]
         [0.0, 1.0]
     """
-    leaves, structure = jax.tree.flatten(tree)
-    return structure.unflatten([x if i == index else jnp.zeros_like(x) for i, x in enumerate(leaves)])
+    leaves, structure = jax.tree.flatten(zeros_like(tree))
+    leaves[index] = jax.tree.leaves(tree)[index] if leaf is None else leaf
+    return structure.unflatten(leaves)
