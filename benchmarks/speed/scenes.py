@@ -21,7 +21,9 @@ from adorym.experiment import (
     ptychography,
 )
 from adorym.likelihoods import Poisson
-from adorym.problem import Problem, _scratch, _value_and_gradient
+from adorym.problem import Problem
+from adorym.problem._kernels import _value_and_gradient
+from adorym.problem._problem import _scratch
 from adorym.sharding import replicate
 
 

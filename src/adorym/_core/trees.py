@@ -45,6 +45,19 @@ def _fields(node: Any) -> tuple[str, ...]:
     return tuple(getattr(node, "__dataclass_fields__", ()))
 
 
+def images_among(params: Any, frozen: Any) -> tuple[str, ...]:
+    """Paths of the free leaves that a model counts among its `images`.
+
+    Example:
+        >>> from adorym.probes import PlaneWave
+        >>> images_among(PlaneWave.of(1.0), None)
+        ()
+    """
+    images = getattr(eqx.combine(params, frozen), "images", ())
+    leaves = zip(leaf_paths(params), jax.tree.leaves(params), strict=True)
+    return tuple(path for path, leaf in leaves if path in images and leaf.ndim in (2, 3))
+
+
 def selection(model: Any, paths: tuple[str, ...]) -> Any:
     """A tree of booleans: True for the real floating-point arrays under any of the paths.
 

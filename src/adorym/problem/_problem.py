@@ -2,15 +2,14 @@
 
 The objective is in nats: minus the log-likelihood of the frames, weighted, over the measured pixels, plus the
 regularisers. Everything a solver may ask of it is a compiled kernel over one batch, added up over the batches of a
-pass, so that no solver needs the data in memory. Within a batch each view is done by itself, gradient included, and
-within a view each group of frames, so that memory is that of one group.
+pass, so that no solver needs the data in memory.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
@@ -18,39 +17,18 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from adorym._core import Batch
 from adorym._core.allocator import return_freed_memory
-from adorym._core.parts import curvature_of_parts, parts_of_view, pixel_weights, product_of_parts, sum_of_parts
-from adorym._core.trees import array_paths, replace, resolve, selection
+from adorym._core.trees import array_paths, images_among, replace, resolve, selection
 from adorym._core.words import scope
 from adorym.constraints import AbstractConstraint
 from adorym.likelihoods import AbstractLikelihood
+from adorym.problem._kernels import Fit, _curvature, _fit, _gauss_newton_product, _value_and_gradient
 from adorym.regularizers import AbstractRegularizer
-from adorym.sharding import deal_out, dealt, replicate
-
-
-class Fit(NamedTuple):
-    """Sums over a pass that say how well a model fits.
-
-    Attributes:
-        nll: negative log-likelihood in nats.
-        misfit: Σ (√I - √m)², to be divided by `counts`.
-        counts: Σ m.
-        chi_squared: Σ residual².
-        pixels: number of weighted pixels.
-
-    Example:
-        >>> Fit(*(jnp.array(x) for x in (8.0, 2.0, 100.0, 16.0, 16.0))).chi_squared.item()
-        16.0
-    """
-
-    nll: Any
-    misfit: Any
-    counts: Any
-    chi_squared: Any
-    pixels: Any
+from adorym.sharding import dealt, on_host, replicate
 
 
 class Call(NamedTuple):
@@ -108,9 +86,17 @@ class Problem(eqx.Module):
         return _gauss_newton_product(likelihood, split, batch, vector=vector)
 
     def curvature(self, params: PyTree, frozen: PyTree, batch: Batch, *, vector: PyTree) -> Float[Array, ""]:
-        """vᵀ Jᵀ F J v over a batch: what `gauss_newton_product` is often for, without a way back."""
+        """vᵀ Jᵀ F J v over a batch, for which there is no way back to go.
+
+        Where images are free it is made of the product all the same: their bands ask for that, and another kernel would
+        take longer to compile than it saves.
+        """
         likelihood, split, vector = replicate((self.likelihood, (params, frozen), vector))
-        return _curvature(likelihood, split, batch, vector=vector)
+        if not images_among(params, frozen):
+            return _curvature(likelihood, split, batch, vector=vector)
+        product = _gauss_newton_product(likelihood, split, batch, vector=vector)
+        leaves = zip(jax.tree.leaves(vector), jax.tree.leaves(product), strict=True)
+        return replicate(jnp.asarray(sum(np.vdot(on_host(a), on_host(b)) for a, b in leaves)))
 
     def fit(self, model: PyTree, batch: Batch) -> Fit:
         """How well a model fits a batch."""
@@ -124,22 +110,24 @@ class Problem(eqx.Module):
         Args:
             model: what is refined.
             batch: of the shape that all have.
-            products: whether products with the Gauss-Newton matrix will be asked for.
+            products: whether products with the Gauss-Newton matrix will be asked for, beside those of images' bands.
             others: kernels of a solver, with the arguments that they will be called with.
 
         Returns:
-            bytes that each kernel takes on one device besides its arguments: "gradient", "curvature", "fit", and where
-            there is such a thing "product" and "penalty"; -1 where the compiler does not tell.
+            bytes that each kernel takes on one device besides its arguments: "gradient", "fit", and where there is such
+            a thing "curvature", "product" and "penalty"; -1 where the compiler does not tell.
         """
         problem, model = replicate((self, model))
         split = problem.split(model)
         data = (problem.likelihood, split, batch)
         kernels = {
             "gradient": Call(_value_and_gradient, data, {}),
-            "curvature": Call(_curvature, data, {"vector": split[0]}),
             "fit": Call(_fit, (problem.likelihood, model, batch), {}),
         }
-        if products:
+        images = images_among(*split)
+        if not images:
+            kernels["curvature"] = Call(_curvature, data, {"vector": split[0]})
+        if images or products:
             kernels["product"] = Call(_gauss_newton_product, data, {"vector": split[0]})
         if problem.regularizers:
             kernels["penalty"] = Call(_penalty_and_gradient, (problem, dealt(split)), {})
@@ -290,111 +278,6 @@ def _less(a: PyTree, b: PyTree) -> PyTree:
     return jax.tree.map(jnp.subtract, a, b)
 
 
-def _per_view(function: Any, model: PyTree, batch: Batch, *, start: PyTree) -> PyTree:
-    """Sum of function(model, one view's part of the batch) over the views, one after the other."""
-    dtype = jnp.zeros(()).dtype  # frames are kept and sent in 32 bits, and compared in the precision of the model
-    mask = jnp.asarray(batch.mask, dtype)
-
-    def body(total: PyTree, one: tuple[Array, ...]) -> tuple[PyTree, None]:
-        view, frames, weights, counts = one
-        part = Batch(view, frames, weights.astype(dtype), mask, counts.astype(dtype))
-        found = function(model, part)
-        with scope("accumulate"):
-            return jax.tree.map(jnp.add, total, found), None
-
-    total, _ = jax.lax.scan(body, start, (batch.views, batch.frames, batch.weights, batch.counts))
-    return total
-
-
-def _weighted_sum(weights: Float[Array, "frame y x"], nll: Float[Array, "frame y x"]) -> Float[Array, ""]:
-    """What has no weight does not count, infinite or not."""
-    return jnp.sum(jnp.where(weights > 0, weights * nll, 0))
-
-
-def _misfit(model: PyTree, view: Batch, likelihood: AbstractLikelihood) -> Float[Array, ""]:
-    """Minus the log-likelihood of a view's frames."""
-    predict, parts = parts_of_view(model, view, view.counts)
-
-    def score(part: tuple[Array, ...]) -> Array:
-        frames, weights, counts = part
-        predicted = predict(frames)
-        with scope("detect"):
-            return _weighted_sum(pixel_weights(weights, view.mask), likelihood.nll(predicted, counts))
-
-    return sum_of_parts(score, parts)
-
-
-@eqx.filter_jit
-def _value_and_gradient(
-    likelihood: AbstractLikelihood, split: tuple[PyTree, PyTree], batch: Batch
-) -> tuple[Array, PyTree]:
-    def one_view(split: tuple[PyTree, PyTree], view: Batch) -> tuple[Array, PyTree]:
-        params, frozen = split
-
-        return jax.value_and_grad(lambda params: _misfit(eqx.combine(params, frozen), view, likelihood))(params)
-
-    start = (jnp.zeros(()), jax.tree.map(jnp.zeros_like, split[0]))
-    return deal_out(lambda both, part: _per_view(one_view, both, part, start=start), split, batch, like=start)
-
-
 @eqx.filter_jit
 def _penalty_and_gradient(problem: Problem, split: tuple[PyTree, PyTree]) -> tuple[Array, PyTree]:
     return jax.value_and_grad(problem.penalty)(*split)
-
-
-@eqx.filter_jit
-def _gauss_newton_product(
-    likelihood: AbstractLikelihood, split: tuple[PyTree, PyTree], batch: Batch, *, vector: PyTree
-) -> PyTree:
-    start = jax.tree.map(jnp.zeros_like, vector)
-    return _with_jacobian(product_of_parts, likelihood, (*split, vector), batch=batch, start=start)
-
-
-@eqx.filter_jit
-def _curvature(likelihood: AbstractLikelihood, split: tuple[PyTree, PyTree], batch: Batch, *, vector: PyTree) -> Array:
-    return _with_jacobian(curvature_of_parts, likelihood, (*split, vector), batch=batch, start=jnp.zeros(()))
-
-
-def _with_jacobian(
-    of_parts: Callable[..., PyTree],
-    likelihood: AbstractLikelihood,
-    along: tuple[PyTree, PyTree, PyTree],
-    *,
-    batch: Batch,
-    start: PyTree,
-) -> PyTree:
-    """The sum over a batch of what is made of the Jacobian: free leaves, the rest and a vector of the former."""
-
-    def one_view(all_three: tuple[PyTree, PyTree, PyTree], view: Batch) -> PyTree:
-        params, frozen, vector = all_three
-
-        def weigh(part: tuple[Array, ...], predicted: Array, change: Array) -> Array:
-            with scope("detect"):
-                return pixel_weights(part[1], view.mask) * likelihood.fisher(predicted) * change
-
-        def prepare(params: PyTree) -> tuple[Callable[[Any], Array], tuple[Array, ...]]:
-            predict, parts = parts_of_view(eqx.combine(params, frozen), view)
-            return lambda part: predict(part[0]), parts
-
-        return of_parts(prepare, params, vector, weigh=weigh)
-
-    return deal_out(lambda all_three, part: _per_view(one_view, all_three, part, start=start), along, batch, like=start)
-
-
-@eqx.filter_jit
-def _fit(likelihood: AbstractLikelihood, model: PyTree, batch: Batch) -> Fit:
-    def one_view(model: PyTree, view: Batch) -> Fit:
-        predicted = model.predict_view(view.views, view.frames)
-        with scope("detect"):
-            weights = pixel_weights(view.weights, view.mask)
-            roots = jnp.sqrt(jnp.maximum(predicted, 0)) - jnp.sqrt(jnp.maximum(view.counts, 0))
-            return Fit(
-                _weighted_sum(weights, likelihood.nll(predicted, view.counts)),
-                jnp.sum(weights * jnp.square(roots)),
-                jnp.sum(weights * view.counts),
-                jnp.sum(weights * jnp.square(likelihood.residual(predicted, view.counts))),
-                jnp.sum(weights),
-            )
-
-    zero = Fit(*(jnp.zeros(()) for _ in range(5)))
-    return deal_out(lambda model, part: _per_view(one_view, model, part, start=zero), model, batch, like=zero)
