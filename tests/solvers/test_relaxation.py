@@ -169,6 +169,25 @@ def test_small_gains_add_up(since: float, goes_on: bool) -> None:
     assert float(after.counted) == float(after.best) == pytest.approx(value)
 
 
+@pytest.mark.parametrize(("part", "above", "goes_on"), [(0.9, 1.0, False), (1.1, 1.0, True), (1.1, 2.0, False)])
+def test_at_the_best_weight_steps_go_on_while_the_objective_falls(part: float, above: float, goes_on: bool) -> None:
+    """By as much as would be a gain in the frames kept back, a fifth of those fitted, whatever these say meanwhile."""
+    run = task(measured(2e5, views=24), TotalVariation())
+    solver = Relaxation(solver=LBFGS(views_per_batch=8, frames_per_batch=1), growing=(), steps=1)
+    problem, feed = dataclasses.replace(run.problem, free=("object",)), run.feed(0)
+    begun = solver.init(problem, run.model, feed, seed=0)
+    begun = begun._replace(way=jnp.full_like(begun.way, 2), worse=jnp.ones_like(begun.worse))
+    begun = begun._replace(best_weight=begun.weight / above)
+    moment = Moment(step=20, steps=300, seed=0)
+    moved, after, info = solver.step(problem, run.model, begun, feed=feed, moment=moment)
+    value, nat = held_out(problem, moved, feed)
+    best = jnp.full_like(begun.best, value)
+    before = begun._replace(best=best, counted=best, objective=jnp.full_like(best, info.value + part * nat * 20 / 4))
+    _, after, _ = solver.step(problem, run.model, before, feed=feed, moment=moment)
+    assert (float(after.weight) == float(begun.weight) and not solver.finished(after)) == goes_on
+    assert not goes_on or float(after.objective) == pytest.approx(info.value)
+
+
 def test_without_an_open_weight_it_stops_early() -> None:
     """Fitting noise, the prediction of what was kept back grows worse, long before the fit is perfect."""
     end = last(task(measured(300.0)))

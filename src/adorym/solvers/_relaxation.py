@@ -10,6 +10,8 @@ Then the weight goes back to the best one, and steps go on while they are a gain
 weight long before its own end: part of what made the lower ones better were the steps that came with them, and some
 noise came, too. So at last the way goes up from the best: at twice its weight steps go on for as long as they are a
 gain, then at twice that, until a weight brings none. What is slow to come has its time there, and noise goes again.
+At a weight that has been a gain steps also go on while the objective falls by as much as would be one in the held-out
+frames: those are predicted now better, now worse while what is coarse finds its place, and a few looks do not tell.
 Where no weight is left open the same rule is early stopping.
 
 The first weight follows from the noise. A voxel's gradient has the curvature of the data along it as its variance, of
@@ -76,6 +78,7 @@ class RelaxationState(NamedTuple):
         counted: what it was when a gain was last seen, or when a way began, from which the next gain is counted: small
             ones add up.
         worse: times in a row that the held-out frames were not predicted better.
+        objective: what it was at the last look on this way; minus infinity before.
         way: 0 down, 1 back at the best weight, 2 up.
 
     Example:
@@ -94,6 +97,7 @@ class RelaxationState(NamedTuple):
     unexplained: Float[Array, ""]
     counted: Float[Array, ""]
     worse: Int[Array, ""]
+    objective: Float[Array, ""]
     way: Int[Array, ""]
 
 
@@ -173,7 +177,9 @@ class Relaxation(AbstractSolver):
         params, _ = problem.split(model)
         inner = self.solver.blank(problem, model)
         zero, never, none = _number(0.0), _number(math.inf), _number(0)
-        return RelaxationState(inner, zero, zero, none, none, never, zero, params, never, never, none, none)
+        return RelaxationState(
+            inner, zero, zero, none, none, never, zero, params, never, never, none, _number(-math.inf), none
+        )
 
     def kernels(self, problem: Problem, model: PyTree) -> list[Call]:
         """See `AbstractSolver.kernels`."""
@@ -248,17 +254,17 @@ class Relaxation(AbstractSolver):
         taken = int(state.taken) + 1
         state = state._replace(inner=inner, taken=_number(taken))
         if taken == self.steps or moment.step + 1 == moment.steps or info.refused:
-            model, state, found = self._look(problem, model, state, feed=feed, moment=moment, refused=info.refused)
+            model, state, found = self._look(problem, model, state, feed=feed, moment=moment, done=info)
             info = Info(info.value, f"{info.note}, {found}")
         return model, state, info
 
     def _look(
-        self, problem: Problem, model: PyTree, state: RelaxationState, *, feed: Feed, moment: Moment, refused: bool
+        self, problem: Problem, model: PyTree, state: RelaxationState, *, feed: Feed, moment: Moment, done: Info
     ) -> tuple[PyTree, RelaxationState, str]:
         """Judges the present weight by the held-out frames and goes on to the next, or back to the best.
 
-        Where the solver `refused` there is no way down at this weight, and nothing to wait for; what held-out frames
-        gain from going on all the same, at a corner of the penalties, is no longer worth its many trials.
+        Where the step `done` was refused there is no way down at this weight, and nothing to wait for; what held-out
+        frames gain from going on all the same, at a corner of the penalties, is no longer worth its many trials.
         """
         model = followed(problem, model, feed, steps=self.steps, seed=moment.seed)
         params, frozen = problem.split(model)
@@ -266,17 +272,19 @@ class Relaxation(AbstractSolver):
         nat = max(unexplained, 1.0)  # what chance alone may change the value by
         note = f"weight {float(state.weight):.3g}, held out {value:.6g}"
         rounding = _ROUNDING * abs(value)
-        worth = value - float(state.counted) < -_gain(params, feed) * nat - rounding
+        gain = max(_GAIN, _FAINT * _cost(params, feed))
+        worth = value - float(state.counted) < -gain * nat - rounding
         lost = value - float(state.best) > _LOSS * nat**2 + rounding
         if value < float(state.best):
             best = {"best": _number(value), "best_weight": state.weight, "best_params": params}
             state = state._replace(**best, unexplained=_number(unexplained))
         looks, way, keep = int(state.looks), int(state.way), self._keep(feed, state)
         higher = way == _UP and float(state.weight) > float(state.best_weight)  # than any that was a gain
-        worse = 0 if worth else int(state.worse) + 1
+        falling = way == _UP and not higher and (float(state.objective) - done.value) * _share(feed) > gain * nat
+        worse = 0 if worth or falling else int(state.worse) + 1
         open_here = problem.open_in(model)
-        done = refused and way != _DOWN and open_here
-        over = lost or done or worse >= (1 if way == _BACK or higher or refused else self.patience)
+        stuck = done.refused and way != _DOWN and open_here
+        over = lost or stuck or worse >= (1 if way == _BACK or higher or done.refused else self.patience)
         if over and keep > 1:  # what a part of the views cannot tell, all may
             worse, looks, over = 0, len(self._growing(feed)), False
         elif worth:
@@ -287,7 +295,8 @@ class Relaxation(AbstractSolver):
         way = min(way + over, _UP)
         worse = self.patience if ended else (0 if over else worse)
         counts = {"worse": worse, "looks": looks, "way": way, "taken": 0}
-        after = state._replace(**{name: _number(count) for name, count in counts.items()})
+        objective = _number(-math.inf if over else done.value)
+        after = state._replace(objective=objective, **{name: _number(count) for name, count in counts.items()})
         if ended:
             note += f"; the best was weight {float(state.best_weight):.3g}"
             if self.rough and not self.explains(state):
@@ -329,17 +338,21 @@ class Relaxation(AbstractSolver):
         return tuple(every for every in self.growing if every * _LEAST_VIEWS <= feed.views)
 
 
-def _gain(params: PyTree, feed: Feed) -> float:
-    """Nats of the held-out frames that are worth further steps.
+def _cost(params: PyTree, feed: Feed) -> float:
+    """Nats that noise in every free element costs the held-out frames.
 
     An element that is free takes up noise until it costs the frames fitted half a nat less than the truth would, and
     others half a nat more times their number by that of those fitted. Of many elements a change too faint to be seen
     is many nats.
     """
+    return sum(leaf.size for leaf in jax.tree.leaves(params)) / 2 * _share(feed)
+
+
+def _share(feed: Feed) -> float:
+    """How many frames are kept back for each that is fitted."""
     weights = feed.dataset.weights
     others = float(weights[feed.held_out].sum())
-    elements = sum(leaf.size for leaf in jax.tree.leaves(params))
-    return max(_GAIN, _FAINT * elements / 2 * others / (float(weights.sum()) - others))
+    return others / (float(weights.sum()) - others)
 
 
 def _number(value: float | int) -> Array:
