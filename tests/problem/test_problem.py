@@ -16,11 +16,12 @@ import pytest
 from tests.contracts.cases import indices, parts, predicted, prepared, structured, whole
 
 from adorym._core import Batch, JobError
-from adorym._core.trees import replace, resolve
+from adorym._core.trees import images_among, replace, resolve
 from adorym.constraints import Bounds, Support, non_negative
 from adorym.data import ArrayFrames, Feed
 from adorym.likelihoods import Amplitude, Poisson
 from adorym.problem import Problem
+from adorym.problem._kernels import _curvature
 from adorym.regularizers import L1, Tikhonov, TotalVariation
 from adorym.sharding import deal_out
 from adorym.solvers import LBFGS, Moment
@@ -72,6 +73,19 @@ def test_the_gauss_newton_product_is_the_dense_matrix() -> None:
     np.testing.assert_allclose(flat(product), matrix.T @ (diagonal * change), rtol=1e-9)
     curvature = problem.curvature(params, frozen, batch, vector=unit)
     np.testing.assert_allclose(curvature, change @ (diagonal * change), rtol=1e-9)
+
+
+def test_the_curvature_of_images_is_made_of_products() -> None:
+    """Whose kernel is there for their bands: the number is the same, whichever way it is found."""
+    model, dataset = prepared("far-field ptychography, two modes")
+    batch, problem = whole(dataset), Problem(Amplitude(), free=("object", "probe"))
+    params, frozen = problem.split(model)
+    assert images_among(params, frozen)
+    vector = jax.tree.map(lambda leaf: jnp.cos(7 * jnp.arange(leaf.size)).reshape(leaf.shape), params)
+    found = problem.curvature(params, frozen, batch, vector=vector)
+    along = _curvature(problem.likelihood, (params, frozen), batch, vector=vector)
+    assert float(along) > 0
+    np.testing.assert_allclose(found, along, rtol=1e-10)
 
 
 def test_the_batches_do_not_matter() -> None:

@@ -176,10 +176,8 @@ class Relaxation(AbstractSolver):
         """See `AbstractSolver.blank`."""
         params, _ = problem.split(model)
         inner = self.solver.blank(problem, model)
-        zero, never, none = _number(0.0), _number(math.inf), _number(0)
-        return RelaxationState(
-            inner, zero, zero, none, none, never, zero, params, never, never, none, _number(-math.inf), none
-        )
+        zero, never, none, yet = _number(0.0), _number(math.inf), _number(0), _number(-math.inf)
+        return RelaxationState(inner, zero, zero, none, none, never, zero, params, never, never, none, yet, none)
 
     def kernels(self, problem: Problem, model: PyTree) -> list[Call]:
         """See `AbstractSolver.kernels`."""
