@@ -55,10 +55,10 @@ def _circumstances(results: dict[str, Any]) -> str:
     machines = [row["machine"] for table in ("speed", "error") for row in results[table].values()]
     if not machines:
         return "Nothing was measured yet.\n"
-    first = machines[0]
+    first, places = machines[0], dict.fromkeys(f"{one['processor']}, {one['cores']} cores" for one in machines)
     dates, loads = sorted({one["date"] for one in machines}), [load for one in machines for load in one["load"]]
     lines = [
-        f"{first['processor']}, {first['cores']} cores; {' to '.join(dict.fromkeys([dates[0], dates[-1]]))}; "
+        f"{', then '.join(places)}; {' to '.join(dict.fromkeys([dates[0], dates[-1]]))}; "
         f"load {min(loads):.1f} to {max(loads):.1f}.",
         "Versions: "
         + ", ".join(f"{name} {number}" for name, number in sorted(results.get("versions", {}).items()))

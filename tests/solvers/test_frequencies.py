@@ -15,6 +15,7 @@ from adorym.likelihoods import Gaussian, Poisson
 from adorym.problem import Problem
 from adorym.solvers import LBFGS, Moment
 from adorym.solvers._frequencies import (
+    ImageMetric,
     _cosine_matrix,
     inverse_times,
     measured_bands,
@@ -116,6 +117,29 @@ def test_what_is_no_image_is_scaled_by_its_diagonal() -> None:
     np.testing.assert_allclose(told[0], [0.5, -2.0])
     assert float(told[1]) == 0
     assert float(squared_length(units, vector)) == pytest.approx(17.0)
+
+
+def test_images_of_one_shape_are_scaled_together_as_each_alone() -> None:
+    rng = np.random.default_rng(5)
+    bands = tuple(jnp.asarray(rng.uniform(0.1, 9, (1, 4))) for _ in range(2))
+    diagonal, vector = (tuple(jnp.asarray(rng.uniform(1, 2, (8, 8))) for _ in range(2)) for _ in range(2))
+    part = jnp.array(0.3)
+    both = metric((jnp.array(1.0),) * 2, diagonal, bands, part=part)
+    alone = [metric((jnp.array(1.0),), (diagonal[i],), (bands[i],), part=part) for i in range(2)]
+    for i, found in enumerate(inverse_times(both, vector)):
+        np.testing.assert_allclose(found, inverse_times(alone[i], (vector[i],))[0], rtol=1e-12)
+    lengths = [squared_length(alone[i], (vector[i],)) for i in range(2)]
+    np.testing.assert_allclose(squared_length(both, vector), sum(lengths), rtol=1e-12)
+
+
+def test_a_table_beside_images_is_none() -> None:
+    """With a diagonal of its own, of two axes as an image's is."""
+    table, image = jnp.full((4, 3), 2.0), jnp.ones((8, 8))
+    bands = jnp.ones((1, 4))
+    simple, diagonal = (table, image), (jnp.zeros((4, 3)), jnp.zeros((8, 8)))
+    found, other = metric(simple, diagonal, (None, bands), part=jnp.array(1.0))
+    assert isinstance(other, ImageMetric)
+    np.testing.assert_array_equal(found, 2 * table)
 
 
 def test_what_lies_beside_images_moves_half_as_far() -> None:

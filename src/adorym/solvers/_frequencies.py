@@ -159,12 +159,12 @@ def metric(simple: tuple[Array, ...], diagonal: PyTree, bands: tuple[Bands | Non
     part = jnp.clip(part, 0, 1)
     damping = jnp.maximum(jnp.minimum(_DAMPING * jnp.sqrt(part), _LATER * part), _LEAST_DAMPING)
     beside = _BESIDE if any(known is not None for known in bands) else 1.0
-    known = [beside * one if told is None else told for one, told in zip(simple, bands, strict=True)]
+    known = [(beside * one,) if told is None else told for one, told in zip(simple, bands, strict=True)]
+
+    def of(known: Bands | tuple[Array], own: Array) -> Array | ImageMetric:
+        return known[0] if isinstance(known, tuple) else _of_image(known, own, damping)
+
     images = [told is not None for told in bands]
-
-    def of(known: Array, own: Array) -> Array | ImageMetric:
-        return _of_image(known, own, damping) if known.ndim == 2 and own.ndim > 1 else known
-
     return tuple(_each(of, known, jax.tree.leaves(diagonal), images=images))
 
 
