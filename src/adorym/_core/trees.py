@@ -50,7 +50,8 @@ def images_among(params: Any, frozen: Any) -> tuple[str, ...]:
 
     Example:
         >>> from adorym.probes import PlaneWave
-        >>> images_among(PlaneWave.of(1.0), None)
+        >>> wave = PlaneWave.of(1.0)
+        >>> images_among(wave, jax.tree.map(lambda leaf: None, wave))
         ()
     """
     images = getattr(eqx.combine(params, frozen), "images", ())

@@ -265,7 +265,8 @@ def reweighting(problem: Problem, split: tuple[PyTree, PyTree]) -> list[Call]:
     """How what `Problem.noise_weight` and `Problem.reweighted` have of their own will be called.
 
     Example:
-        >>> len(reweighting(Problem(None), ((jnp.zeros(2),), (None,))))
+        >>> from adorym.likelihoods import Poisson
+        >>> len(reweighting(Problem(Poisson()), ((jnp.zeros(2),), (None,))))
         2
     """
     number, count = replicate(jnp.zeros(())), len(jax.tree.leaves(split[0]))
