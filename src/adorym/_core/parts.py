@@ -125,17 +125,9 @@ def product_of_parts(
         >>> float(product_of_parts(lambda x: (lambda part: x * part, parts), 3.0, 1.0, weigh=weigh))
         28.0
     """
-    function: Callable[..., Array] = lambda *_: jnp.zeros(())  # noqa: E731 - until the point is prepared
-    parts: PyTree = None
-
-    def shared(point: PyTree) -> list[Array]:
-        nonlocal function, parts
-        of_part, parts = prepare(point)
-        function, closed = jax.closure_convert(of_part, _first(parts))
-        return closed
-
+    shared, made = _shared(prepare)
     closed, forward = jax.linearize(shared, point)
-    moved = forward(vector)
+    moved, (function, parts) = forward(vector), made
 
     def product(part: Any) -> tuple[Array, ...]:
         value, along = jax.linearize(lambda *closed: function(part, *closed), *closed)
@@ -160,22 +152,30 @@ def curvature_of_parts(
         >>> float(curvature_of_parts(lambda x: (lambda part: x * part, parts), 3.0, 1.0, weigh=weigh))
         28.0
     """
-    function: Callable[..., Array] = lambda *_: jnp.zeros(())  # noqa: E731 - until the point is prepared
-    parts: PyTree = None
-
-    def shared(point: PyTree) -> list[Array]:
-        nonlocal function, parts
-        of_part, parts = prepare(point)
-        function, closed = jax.closure_convert(of_part, _first(parts))
-        return closed
-
+    shared, made = _shared(prepare)
     closed, moved = jax.jvp(shared, (point,), (vector,))
+    function, parts = made
 
     def curvature(part: Any) -> Array:
         value, change = jax.jvp(lambda *closed: function(part, *closed), tuple(closed), tuple(moved))
         return jnp.sum(change * weigh(part, value, change))
 
     return _summed(curvature, parts, jnp.zeros(()))
+
+
+def _shared(
+    prepare: Callable[[PyTree], tuple[Callable[[Any], Array], PyTree]],
+) -> tuple[Callable[[PyTree], list[Array]], list[Any]]:
+    """From a point to what all parts share; once that was called, what makes something of a part and of it, and parts."""
+    made: list[Any] = []
+
+    def shared(point: PyTree) -> list[Array]:
+        of_part, parts = prepare(point)
+        function, closed = jax.closure_convert(of_part, _first(parts))
+        made[:] = function, parts
+        return closed
+
+    return shared, made
 
 
 def _count(parts: PyTree) -> int:
