@@ -166,7 +166,7 @@ def curvature_of_parts(
 def _shared(
     prepare: Callable[[PyTree], tuple[Callable[[Any], Array], PyTree]],
 ) -> tuple[Callable[[PyTree], list[Array]], list[Any]]:
-    """From a point to what all parts share; once that was called, what makes something of a part and of it, and parts."""
+    """From a point to what all parts share; once that was called, the function of a part and of it, and the parts."""
     made: list[Any] = []
 
     def shared(point: PyTree) -> list[Array]:
