@@ -170,8 +170,8 @@ def test_slices_are_told_apart_in_a_few_steps() -> None:
     assert 2 * steps(("slices",)) < steps(())
 
 
-@pytest.mark.parametrize(("part", "damping"), [(2.0, 5.0), (1.0, 5.0), (0.25, 2.5), (0.04, 0.4), (1e-6, 1e-3)])
-def test_damping_falls_with_the_root_and_then_with_the_objective(part: float, damping: float) -> None:
+@pytest.mark.parametrize(("part", "damping"), [(2.0, 5.0), (1.0, 5.0), (0.25, 1.25), (0.04, 0.2), (1e-6, 1e-3)])
+def test_damping_falls_with_the_objective(part: float, damping: float) -> None:
     """Of a constant image, of which every band has a curvature of 3: P is 1 / (3 + 3 μ)."""
     image = jnp.ones((8, 8))
     (blank,) = no_bands(Problem(Gaussian(SIGMA), free=("slices",)).split(Slices(image, jnp.ones(()))))
