@@ -15,9 +15,9 @@ Siemens star takes a third more steps.)
 
 μ is Levenberg's: far from the answer what frames hardly tell would take up the mistakes of everything else. It falls
 with the objective, as fast as keeps the convergence of Newton's method in the end (Fan & Yuan, Computing 74, 23
-(2005)): with the root of it, λ of what differs from slice to slice is drowned in μ until the end. For that λ has to be right, and it is measured anew when most of the
-objective is gone: before something of the sample is there hardly any light goes far, and what is fine seems to be worth
-a hundredth of what it is.
+(2005)): with the root of it, λ of what differs from slice to slice is drowned in μ until the end. For that λ has to be
+right, and it is measured anew when most of the objective is gone: before something of the sample is there hardly any
+light goes far, and what is fine seems to be worth a hundredth of what it is.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ _OUTDATED = 0.02
 """Part of the objective at which bands are measured anew. Two slices take 60 steps from 0.01 to 0.02, 62 at 0.06."""
 
 _DAMPING = 5.0
-"""μ where the objective is what it was at the beginning. A Siemens star of 1e8 photons ends where it should from 4 to 10
-(0.058 to 0.061), and beside it at 1 and 3 (0.086, 0.075); one of 1e5 photons at 0.0502, 0.0503 and 0.0505 at 4, 5, 6.
-Two slices take 66, 62 and 61 steps to an error of 0.032 at 3, 5 and 6."""
+"""μ where the objective is what it was at the beginning. A Siemens star of 1e8 photons ends where it should from 4 to
+10 (0.058 to 0.061), and beside it at 1 and 3 (0.086, 0.075); one of 1e5 photons at 0.0502, 0.0503 and 0.0505 at 4, 5
+and 6. Two slices take 66, 62 and 61 steps to an error of 0.032 at 3, 5 and 6."""
 
 _LEAST_DAMPING = 0.001
 
