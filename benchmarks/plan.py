@@ -2,26 +2,32 @@
 
     python -m benchmarks.plan JOB [--set KEY=VALUE ...]
 
-Each runs as a process of its own. Where the data decide the end, the forecast is taken for as many steps as the run
-then had. The machine should have nothing else to do meanwhile.
+Each runs as a process of its own, which finds nothing compiled by another. Where the data decide the end, the forecast
+is taken for as many steps as the run then had. The machine should have nothing else to do meanwhile.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
+ALONE = {**os.environ, "JAX_ENABLE_COMPILATION_CACHE": "false"}  # compiling takes memory as well as time
+
 
 def foretold(job: Path, sets: list[str]) -> dict[str, Any]:
     """The plan, as JSON tells it."""
     words = [word for one in sets for word in ("--set", one)]
     run = subprocess.run(
-        [sys.executable, "-m", "adorym", "plan", str(job), "--json", *words], check=True, stdout=subprocess.PIPE
+        [sys.executable, "-m", "adorym", "plan", str(job), "--json", *words],
+        check=True,
+        stdout=subprocess.PIPE,
+        env=ALONE,
     )
     return json.loads(run.stdout)
 
@@ -35,6 +41,7 @@ def measured(job: Path, sets: list[str]) -> dict[str, Any]:
             [sys.executable, "-m", "adorym", "reconstruct", str(job), "-o", str(run), *words],
             check=True,
             stdout=subprocess.DEVNULL,
+            env=ALONE,
         )
         return json.loads((run / "summary.json").read_text(encoding="utf-8"))
 

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 _REST = 64 << 20
 """What the looks at a run and its results add to what was tried."""
 
+_AS_ON_THE_WAY = 0.8
+"""Part of the true phase that stands for an estimate: on the way of a star aligning one takes as long as of this."""
+
 
 class NoiseFrames(FrameSource):
     """Frames of a measurement that is not simulated: what they show does not matter to how long it takes.
@@ -183,8 +186,8 @@ def _comparing(prepared: Prepared) -> tuple[float, float]:
     if prepared.truth is None:
         return 0.0, 0.0
     result = result_of(prepared.task.model, prepared.task.dataset)
-    if isinstance(result, ImageResult):  # neither nothing nor the truth takes as long to align as an estimate
-        result = dataclasses.replace(result, phase=phase_of(prepared.truth, result) / 2)
+    if isinstance(result, ImageResult):  # what is far from the truth takes longer to align, and nothing no time
+        result = dataclasses.replace(result, phase=_AS_ON_THE_WAY * phase_of(prepared.truth, result))
     error_of(result, prepared.truth)  # the first time libraries are loaded
     begun = time.perf_counter()
     error_of(result, prepared.truth)
