@@ -78,7 +78,7 @@ quality-oracle: $(READY) ## sweep settings knowing the truth, for hours; goes on
 	$(QUALITY) oracle $(ARGS)
 
 lock: $(READY) ## bring requirements-dev.lock up to date with pyproject.toml
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --extra mkl --generate-hashes --no-header pyproject.toml --output-file requirements-dev.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --extra mkl --extra fftw --generate-hashes --no-header pyproject.toml --output-file requirements-dev.lock
 
 clean: ## remove what the other targets made, runs/ excepted
 	rm -rf .venv .venv-peers .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist site

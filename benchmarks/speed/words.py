@@ -62,9 +62,9 @@ What the rest is, and what was tried:
   to 32 MB: a default job of 128³ voxels takes 1.22 GB in place of 1.60, as fast (88 s and 89 s). These benchmarks, FFT
   libraries included, run as the command does.
 - **Which processor.** MKL is made for Intel's: on a Xeon JAX's own FFTs on one core take 1.9 to 3.4 times as long as
-  the fastest on two. With them (2026-11-28) the four chains took 3.28, 2.57, 4.06 and 5.01 times that floor. On an AMD
-  EPYC (2026-11-23, with JAX's own FFTs and before the backward pass by hand) it was 1.32, 1.11, 1.84 and 4.67 times the
-  fastest, MKL among them; whether MKL inside the chain pays there has not been measured.
+  the fastest on two. With them (2026-11-28) the four chains took 3.28, 2.57, 4.06 and 5.01 times that floor; with MKL,
+  and FFTW among the libraries, 2.48, 0.845, 2.27 and 2.57. On an AMD EPYC (2026-11-29) MKL takes no less than XLA below
+  256², and the chains with it 4.11, 1.05, 2.51 and 4.55 times the floor, where FFTW sets it. There FFTW makes them.
 - **MKL's FFT through XLA's foreign-function interface.** The transform is a primitive of its own, so that for
   derivatives, vmap and compilation it is one operation, and on a processor with MKL (`adorym[mkl]`) a call of that
   library. 150 lines of C stand between the two, compiled against the installed JAX's own headers when they are first
@@ -73,6 +73,12 @@ What the rest is, and what was tried:
   for 6.7 (1024²) and 0.010 for 0.036 (96²). FFTW, planned for half a second, is between the two: 2.7, 2.3 and 4.4 ms
   for the second to the fourth. MKL is kept to one thread: two made 1024² no faster there, and views and waves are dealt
   out over host devices anyway.
+- **FFTW in MKL's place.** The same handlers, with FFTW's functions behind them; it plans by trying, and its plans are
+  kept in the user's cache, since another one rounds differently. In a loop on one core of that EPYC, where the time of
+  all of them varies by a fifth: 8 waves of 128² 0.27 to 0.36 ms in place of 0.40 (MKL) and 0.33 to 0.37 (XLA), 8 of 64²
+  0.06 for 0.13 and 0.06 to 0.10, 90 of 96² 2.2 to 2.7 for 2.7 and 3.8 to 4.8, 1024² the same as MKL. A gradient over 90
+  frames of 128² through two slices takes 35 to 40 ms in place of 49 to 59 (MKL) and 40 to 52 (XLA); of a hologram's 64³
+  cone, of which chosen slabs leave few FFTs, all three take as long.
 """
 
 MEMORY = """\

@@ -58,7 +58,7 @@ _MODULES = (
     "io",
     "likelihoods",
     "metrics",
-    "mkl",
+    "fft",
     "objects",
     "phantoms",
     "physics",

@@ -39,12 +39,13 @@ batching.primitive_batchers[_transform] = _batch
 mlir.register_lowering(_transform, mlir.lower_fun(_by_xla, multiple_results=False))
 
 
-def use_on_cpu(forward: str, inverse: str) -> None:
+def use_on_cpu(forward: str, inverse: str, *, divided: bool) -> None:
     """Has a CPU's transforms made by two targets of XLA's foreign function interface, registered by these names.
 
     Args:
         forward: takes and gives a complex array of any rank from 2; transforms it over the last two axes, as NumPy.
         inverse: likewise, the inverse.
+        divided: whether that is divided by the number of points; if not it is here, where XLA joins it to what follows.
 
     Example:
         >>> use_on_cpu.__name__
@@ -52,10 +53,12 @@ def use_on_cpu(forward: str, inverse: str) -> None:
     """
     targets = {False: forward, True: inverse}
 
-    def lowered(context: Any, field: Any, *, inverse: bool) -> Any:
-        return jax.ffi.ffi_lowering(targets[inverse])(context, field)
+    def lowered(field: Array, *, inverse: bool) -> Array:
+        found = jax.ffi.ffi_call(targets[inverse], jax.ShapeDtypeStruct(field.shape, field.dtype))(field)
+        points = field.shape[-2] * field.shape[-1]
+        return found * (1 / max(points, 1)) if inverse and not divided else found
 
-    mlir.register_lowering(_transform, lowered, platform="cpu")
+    mlir.register_lowering(_transform, mlir.lower_fun(lowered, multiple_results=False), platform="cpu")
 
 
 def plain_fft2(field: Complex[Array, "*batch y x"]) -> Complex[Array, "*batch y x"]:

@@ -76,7 +76,7 @@ class Plan:
         facts = self.numbers()
         found = [f"{one['why']} Set {one['key']} = {one['value']}." for one in facts["advice"]]
         if facts["transforms"].startswith("XLA:"):
-            found.append(f"Fourier transforms by MKL take a third to a half of the time. {facts['transforms']}")
+            found.append(f"Fourier transforms by MKL or FFTW take less time, down to a third. {facts['transforms']}")
         if self.simulated:
             found.append(
                 "The frames were not simulated: photons do not matter to time and memory, and the simulation itself "

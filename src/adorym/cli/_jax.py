@@ -15,7 +15,7 @@ from adorym._core import JobError
 
 _MONTH = 30 * 86400
 
-_TRANSFORMS = ("auto", "mkl", "xla")
+_TRANSFORMS = ("auto", "mkl", "fftw", "xla")
 
 
 @contextlib.contextmanager
@@ -68,29 +68,33 @@ def _keep_compiled() -> None:
 
 
 def choose_transforms() -> str:
-    """Has a CPU's Fourier transforms made by MKL, which is faster than XLA, where it is installed.
+    """Has a CPU's Fourier transforms made by MKL or FFTW, which are faster than XLA, where one of them is installed.
 
-    `ADORYM_FFT=xla` leaves them to XLA; `ADORYM_FFT=mkl` refuses to go on without MKL, and says what is missing.
+    On Intel's processors MKL is looked for first, on others FFTW. `ADORYM_FFT=xla` leaves them to XLA; `ADORYM_FFT=mkl`
+    or `fftw` refuses to go on without that library, and says what is missing.
 
     Returns:
-        who makes them, and if not MKL, why.
+        who makes them, and if that is XLA, why.
 
     Raises:
-        JobError: MKL is asked for and cannot be used, or something unknown is asked for.
+        JobError: a library is asked for and cannot be used, or something unknown is asked for.
     """
     wanted = os.environ.get("ADORYM_FFT") or "auto"
     if wanted not in _TRANSFORMS:
         raise JobError(f'ADORYM_FFT is "{wanted}" in the environment: it may be {", ".join(_TRANSFORMS)}.')
     if wanted == "xla":
         return "XLA, by ADORYM_FFT"
-    from adorym.mkl import MklError, use_mkl
+    from adorym.fft import FftError, fastest_first, use_library
 
-    try:
-        return use_mkl(_cache() / "mkl")
-    except (MklError, RuntimeError) as error:  # no home to keep what is compiled
-        if wanted == "mkl":
-            raise JobError(f"ADORYM_FFT asks for MKL: {error}") from error
-        return f"XLA: {error}"
+    missing = []
+    for name in fastest_first() if wanted == "auto" else (wanted,):
+        try:
+            return use_library(name, _cache() / "fft")
+        except (FftError, RuntimeError) as error:  # no home to keep what is compiled
+            if wanted != "auto":
+                raise JobError(f"ADORYM_FFT asks for {name.upper()}: {error}") from error
+            missing.append(str(error))
+    return f"XLA: {' '.join(dict.fromkeys(missing))}"
 
 
 def _cache() -> Path:

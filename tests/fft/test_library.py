@@ -1,7 +1,9 @@
-"""MKL's transforms are NumPy's, are in use where they were asked for, and what is missing is said."""
+"""A library's transforms are NumPy's, are in use where they were asked for, and what is missing is said."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import jax
@@ -12,16 +14,17 @@ from jax.test_util import check_grads
 
 from adorym._core.fourier import fft2, ifft2, plain_fft2, plain_ifft2
 from adorym.cli._jax import choose_transforms
-from adorym.mkl import MklError, _library, use_mkl
+from adorym.fft import FftError, _library, fastest_first, use_library
 
 
-@pytest.fixture(autouse=True)
-def mkl(tmp_path_factory):
-    """What MKL calls itself; what is compiled in other tests is again as it was before."""
+@pytest.fixture(autouse=True, params=["mkl", "fftw"])
+def library(request, tmp_path_factory):
+    """The library in use; what is compiled in other tests is again as it was before."""
     try:
-        yield use_mkl(tmp_path_factory.getbasetemp() / "mkl")
-    except MklError as error:
-        pytest.skip(f"no MKL: {error}")
+        use_library(request.param, tmp_path_factory.getbasetemp() / "fft")
+    except FftError as error:
+        pytest.skip(str(error))
+    yield request.param
     choose_transforms()
 
 
@@ -43,8 +46,15 @@ def test_both_directions_are_numpys(shape, dtype, relative):
         np.testing.assert_allclose(found, right, rtol=0, atol=relative * np.abs(right).max(initial=1.0))
 
 
-def test_it_says_its_version(mkl):
-    assert "Math Kernel Library" in mkl
+def test_it_says_its_version(library, tmp_path):
+    assert {"mkl": "Math Kernel Library", "fftw": "FFTW 3."}[library] in use_library(library, tmp_path)
+
+
+def test_mkl_is_for_intels_processors(monkeypatch):
+    told = {"GenuineIntel": ("mkl", "fftw"), "AuthenticAMD": ("fftw", "mkl")}
+    for vendor, order in told.items():
+        monkeypatch.setattr("pathlib.Path.read_text", lambda path, vendor=vendor, **_: f"vendor_id : {vendor}")
+        assert fastest_first() == order
 
 
 def test_what_is_compiled_calls_it_on_a_processor_and_xla_elsewhere():
@@ -101,40 +111,60 @@ def test_many_threads_at_once_with_shapes_that_are_new():
         np.testing.assert_allclose(one, np.fft.fft2(field), atol=1e-12)
 
 
-def test_it_is_compiled_once(tmp_path):
-    use_mkl(tmp_path)
+def test_it_is_compiled_once(library, tmp_path):
+    use_library(library, tmp_path)
     (file,) = tmp_path.iterdir()
     made = file.stat().st_mtime_ns
-    use_mkl(tmp_path)
+    use_library(library, tmp_path)
     assert [(one, one.stat().st_mtime_ns) for one in tmp_path.iterdir()] == [(file, made)]
 
 
-def test_no_library_is_said(monkeypatch, tmp_path):
-    monkeypatch.setattr(_library, "_candidates", lambda: iter(["/nowhere/libmkl_rt.so"]))
-    with pytest.raises(MklError, match="pip install mkl"):
-        use_mkl(tmp_path)
+def test_plans_that_fftw_found_are_kept_and_taken_again(library, tmp_path):
+    """Another plan rounds differently: a run that goes on in another process is to go on bit for bit."""
+    if library != "fftw":
+        pytest.skip("MKL does not try what is fastest")
+    script = (
+        "import sys, pathlib, jax, numpy as np; from adorym.fft import use_library; "
+        "from adorym._core.fourier import plain_fft2; use_library('fftw', pathlib.Path(sys.argv[1])); "
+        "jax.jit(plain_fft2)(np.ones((2, 24, 40), np.complex64)).block_until_ready()"
+    )
+    kept = tmp_path / "fftwf-plans"
+    told = []
+    for _ in range(2):
+        subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True)
+        told.append(sorted(kept.read_text(encoding="utf-8").splitlines()))
+    assert any("fftwf_" in line for line in told[0])
+    assert told[0] == told[1]
+    assert {file.suffix for file in tmp_path.iterdir()} == {"", ".so"}  # no draft is left
 
 
-def test_no_compiler_is_said(monkeypatch, tmp_path):
+def test_no_library_is_said(library, monkeypatch, tmp_path):
+    monkeypatch.setattr(_library, "_candidates", lambda package, stem: iter(["/nowhere/lib.so"]))
+    with pytest.raises(FftError, match=f"pip install (py)?{library}"):
+        use_library(library, tmp_path)
+
+
+def test_no_compiler_is_said(library, monkeypatch, tmp_path):
     monkeypatch.delenv("CC", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(MklError, match="no C compiler: install gcc"):
-        use_mkl(tmp_path)
+    with pytest.raises(FftError, match="no C compiler: install gcc"):
+        use_library(library, tmp_path)
     monkeypatch.setenv("CC", "no-such-compiler")
-    with pytest.raises(MklError, match="no-such-compiler"):
-        use_mkl(tmp_path)
+    with pytest.raises(FftError, match="no-such-compiler"):
+        use_library(library, tmp_path)
 
 
-def test_what_the_compiler_says_is_passed_on_and_nothing_is_left(monkeypatch, tmp_path):
+def test_what_the_compiler_says_is_passed_on_and_nothing_is_left(library, monkeypatch, tmp_path):
     source, folder = tmp_path / "fft.c", tmp_path / "made"
     source.write_text("int broken(void) { return lacking; }")
+    source.with_name(f"{library}.h").touch()
     monkeypatch.setattr(_library, "_SOURCE", source)
-    with pytest.raises(MklError, match="lacking"):
-        use_mkl(folder)
+    with pytest.raises(FftError, match="lacking"):
+        use_library(library, folder)
     assert not list(folder.iterdir())
 
 
-def test_a_folder_that_cannot_be_made_is_said(tmp_path):
+def test_a_folder_that_cannot_be_made_is_said(library, tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(MklError, match="cannot be made"):
-        use_mkl(tmp_path / "file" / "mkl")
+    with pytest.raises(FftError, match="cannot be made"):
+        use_library(library, tmp_path / "file" / "fft")
