@@ -64,7 +64,9 @@ What the rest is, and what was tried:
 - **Which processor.** MKL is made for Intel's: on a Xeon JAX's own FFTs on one core take 1.9 to 3.4 times as long as
   the fastest on two. With them (2026-11-28) the four chains took 3.28, 2.57, 4.06 and 5.01 times that floor; with MKL,
   and FFTW among the libraries, 2.48, 0.845, 2.27 and 2.57. On an AMD EPYC (2026-11-29) MKL takes no less than XLA below
-  256², and the chains with it 4.11, 1.05, 2.51 and 4.55 times the floor, where FFTW sets it. There FFTW makes them.
+  256², and the chains with it 4.11, 1.05, 2.51 and 4.55 times the floor, where FFTW sets it; with FFTW 1.62, 1.63, 2.26
+  and 3.86 (medians of the rounds 1.89, 1.65, 2.46 and 3.03), and a view of 64³ through 64 slabs 3.0 in place of 3.8
+  times its FFTs: more than the limits, for the longest chain and for that view.
 - **MKL's FFT through XLA's foreign-function interface.** The transform is a primitive of its own, so that for
   derivatives, vmap and compilation it is one operation, and on a processor with MKL (`adorym[mkl]`) a call of that
   library. 150 lines of C stand between the two, compiled against the installed JAX's own headers when they are first
