@@ -11,6 +11,8 @@ import sys
 import time
 from pathlib import Path
 
+from adorym.cli._huge_pages import HUGE_PAGES
+
 ROOT = Path(__file__).resolve().parents[2]
 DRIVERS = Path(__file__).resolve().parent / "drivers"
 PEERS = ROOT / ".venv-peers" / "bin" / "python"
@@ -121,7 +123,7 @@ def environment(program: Program, threads: int) -> dict[str, str]:
         "OMP_NUM_THREADS": str(threads),
         "MKL_NUM_THREADS": str(threads),
         "JAX_ENABLE_COMPILATION_CACHE": "false",
-        "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=8388608",
+        "GLIBC_TUNABLES": HUGE_PAGES,
         "JAX_PLATFORMS": "cpu",
         "CUDA_VISIBLE_DEVICES": "",
         "MPLBACKEND": "agg",

@@ -31,7 +31,7 @@ def test_a_program_starts_anew_with_the_same_words() -> None:
     assert lines() == [
         "started",
         "started",
-        "glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=8388608 ['a b', '--c']",
+        "glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=8388608:glibc.malloc.trim_threshold=67108864 ['a b', '--c']",
     ]
 
 
