@@ -56,13 +56,13 @@ What the rest is, and what was tried:
 - **Large pages.** A fresh array of 64 MB costs 16,000 page faults, 25 to 35 ms of the system's time, more than most
   kernels take to fill it. The command `adorym` asks the C library for pages of 2 MB before it starts
   (`GLIBC_TUNABLES=glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=8388608:glibc.malloc.trim_threshold=67108864`; set
-  it yourself in scripts): a chain of 2 x 512² x 32 spends 50 to 80 ms in the system in place of 130 to 290, a rotation of 256³ 6 to 9 in place of 30.
-  The second setting gives
-  arrays of 8 MB and more back to the system as soon as they are freed, where the library would begin to keep those up
-  to 32 MB: a default job of 128³ voxels takes 1.22 GB in place of 1.60, as fast (88 s and 89 s). Once it is
-  made the library also gives back the end of its heap whenever 128 kB of it are free, unless the third says otherwise:
-  with two alone an epoch of 100 frames of 128² through two slices, in batches of 10, took 0.103 s, with all three 0.066,
-  as without any (AMD EPYC, 2026-11-29). These benchmarks, FFT libraries included, run as the command does.
+  it yourself in scripts): a chain of 2 x 512² x 32 spends 50 to 80 ms in the system in place of 130 to 290, a rotation
+  of 256³ 6 to 9 in place of 30. The second setting gives arrays of 8 MB and more back to the system as soon as they are
+  freed, where the library would begin to keep those up to 32 MB: a default job of 128³ voxels takes 1.22 GB in place of
+  1.60, as fast (88 s and 89 s). Once it is made the library also gives back the end of its heap whenever 128 kB of it
+  are free, unless the third says otherwise: with the first two alone an epoch of 100 frames of 128² through two slices,
+  in batches of 10, took 0.103 s, with all three 0.066, as without any (AMD EPYC, 2026-11-29). These benchmarks, FFT
+  libraries included, run as the command does.
 - **Which processor.** MKL is made for Intel's: on a Xeon JAX's own FFTs on one core take 1.9 to 3.4 times as long as
   the fastest on two. With them (2026-11-28) the four chains took 3.28, 2.57, 4.06 and 5.01 times that floor; with MKL,
   and FFTW among the libraries, 2.48, 0.845, 2.27 and 2.57. On an AMD EPYC (2026-11-29) MKL takes no less than XLA below

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 import adorym.__main__ as command
+from adorym.cli._huge_pages import HUGE_PAGES
 
 PROGRAM = """
 import os, sys
@@ -31,7 +32,7 @@ def test_a_program_starts_anew_with_the_same_words() -> None:
     assert lines() == [
         "started",
         "started",
-        "glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=8388608:glibc.malloc.trim_threshold=67108864 ['a b', '--c']",
+        f"{HUGE_PAGES} ['a b', '--c']",
     ]
 
 
