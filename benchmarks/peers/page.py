@@ -39,7 +39,7 @@ adorym command asks for by itself.
 BEFORE = """\
 On an Intel Xeon (2026-11-28, MKL) the six were 3.13, 3.17, 4.3, 2.55, 2.77 and 2.78 times as fast as Pty-Chi and 1.66,
 1.8, 2.5, 2.23, 2.61 and 2.42 times as fast as the fastest; then everybody's memory was handed back to the system more
-often. On an AMD EPYC four modes of 128² waves are more than a core's own cache of 1 MB holds.
+often.
 """
 """Of another machine, by an earlier state."""
 

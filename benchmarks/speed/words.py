@@ -55,7 +55,7 @@ What the rest is, and what was tried:
 - **Transposing by ourselves** (rows, transpose, rows): slower than XLA's own 2D FFT, which takes columns in blocks.
 - **Large pages.** A fresh array of 64 MB costs 16,000 page faults, 25 to 35 ms of the system's time, more than most
   kernels take to fill it. The command `adorym` asks the C library for pages of 2 MB before it starts
-  (`GLIBC_TUNABLES=glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=8388608:glibc.malloc.trim_threshold=67108864`; set
+  (`GLIBC_TUNABLES=glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=8388608:glibc.malloc.trim_threshold=16777216`; set
   it yourself in scripts): a chain of 2 x 512² x 32 spends 50 to 80 ms in the system in place of 130 to 290, a rotation
   of 256³ 6 to 9 in place of 30. The second setting gives arrays of 8 MB and more back to the system as soon as they are
   freed, where the library would begin to keep those up to 32 MB: a default job of 128³ voxels takes 1.22 GB in place of
