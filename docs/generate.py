@@ -73,32 +73,6 @@ report say who made the transforms, and why. In the environment `ADORYM_FFT=xla`
 refuses to run without that library.
 
 This page is made from the code by `docs/generate.py`.
-
-"""
-
-COMMAND_LINE = """\
-# The command line
-
-Results go to the standard output, progress and errors to the standard error. An error that is yours to mend is one
-sentence and the exit code 2, a failure of the program is 1 (`--debug` shows where); Ctrl-C ends with 130 and SIGTERM
-with 143, a reconstruction with a checkpoint that `adorym resume` goes on from.
-
-A RUN folder holds `job.toml` (the resolved job), `metrics.jsonl` (one line per step), `checkpoints/`, `volume.zarr` or
-`image.zarr` (OME-Zarr, with the region that the measurement reached), `slices.h5` (each slice by itself, of multislice
-ptychography; the image is what they do together), `probe.h5`, `predicted.h5` (a few measured frames
-and their predictions), `confidence.h5` (how well every view and every detector pixel is explained, and the
-[deviations](confidence.md) that the job asks for), `summary.json` and `report.html`; with `--profile` also `profile/`
-([where the time goes](profile.md)).
-
-What JAX compiles for a job is kept for the next one with arrays of the same shapes, in the user's cache
-(`$XDG_CACHE_HOME/adorym`, or `~/.cache/adorym`; a month at most) or where `JAX_COMPILATION_CACHE_DIR` says.
-
-On a processor Fourier transforms are made by MKL where it is installed (`pip install mkl`; x86-64 Linux) and the
-system has a C compiler (`CC`, or `cc`), which is needed once; else by XLA. The summary and the foot of the report say
-by which, and why. In the environment `ADORYM_FFT=xla` leaves them to XLA, and `ADORYM_FFT=mkl` refuses to run without
-MKL.
-
-This page is made from the code by `docs/generate.py`.
 """
 
 
