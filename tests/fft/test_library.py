@@ -144,6 +144,14 @@ def test_no_library_is_said(library, monkeypatch, tmp_path):
         use_library(library, tmp_path)
 
 
+def test_a_library_without_the_functions_is_said(library, monkeypatch, tmp_path):
+    use_library(library, tmp_path / "made")
+    (another,) = (tmp_path / "made").glob("*.so")
+    monkeypatch.setattr(_library, "_candidates", lambda package, stem: iter([another]))
+    with pytest.raises(FftError, match=r"cannot be used: .*undefined symbol"):
+        use_library(library, tmp_path)
+
+
 def test_no_compiler_is_said(library, monkeypatch, tmp_path):
     monkeypatch.delenv("CC", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))

@@ -97,7 +97,10 @@ def use_library(name: str, folder: Path) -> str:
     library, folder = _LIBRARIES[name], folder.absolute()
     files = tuple(_loaded(name, library.package, stem) for stem in library.stems)
     bridge, target = _bridge(name, folder)
-    functions, version = library.opened(files, folder)
+    try:
+        functions, version = library.opened(files, folder)
+    except (AttributeError, ValueError) as error:
+        raise FftError(f"{', '.join(file._name for file in files)} cannot be used: {error}.") from error
     bridge.adorym_use(ctypes.byref(functions))
     targets = (_registered(bridge, symbol, target) for symbol in ("adorym_fft2", "adorym_ifft2"))
     use_on_cpu(*targets, divided=library.divided)
