@@ -36,6 +36,9 @@ compilation are part of it, and nobody finds anything compiled. Everybody's memo
 adorym command asks for by itself.
 """
 
+_SECONDS = (4, 6, 10, 20, 40, 60)
+"""Marked in the pictures."""
+
 BEFORE = """\
 On an Intel Xeon (2026-11-28, MKL) the six were 3.13, 3.17, 4.3, 2.55, 2.77 and 2.78 times as fast as Pty-Chi and 1.66,
 1.8, 2.5, 2.23, 2.61 and 2.42 times as fast as the fastest; then everybody's memory was handed back to the system more
@@ -158,6 +161,8 @@ def curves(case: Case, rows: dict[str, dict[str, Any]]) -> bytes:
                 wide = 2.0 if name.startswith("adorym") else 1.2
                 axes.plot(*zip(*row["curve"], strict=True), color=colors.get(name, MUTED), linewidth=wide, label=name)
         axes.set(xscale="log", yscale="log", xlabel="seconds since the command", ylabel="error", title=case.name)
+        axes.set_xticks(_SECONDS, labels=map(str, _SECONDS))
+        axes.set_xticks([], minor=True)
         axes.grid(visible=True, which="both", alpha=0.5)
         axes.tick_params(which="both", labelsize=8, colors=MUTED)
         axes.legend(fontsize=8)
