@@ -135,7 +135,10 @@ def task_of(job: ResolvedJob, known: Registries, dataset: Dataset, *, held_out: 
 
     (experiment,), (likelihood,) = (entries(job, known, name) for name in ("experiment", "likelihood"))
     (output,) = (entry.build() for entry in entries(job, known, "output"))
-    model = _through_slabs(build(experiment, {"dataset": dataset}), experiment.settings)
+    if held_out is None and output.held_out != "auto":
+        held_out = held_out_frames(dataset, output.held_out)
+    seen = dataset if held_out is None else dataclasses.replace(dataset, weights=dataset.weights * ~held_out)
+    model = _through_slabs(build(experiment, {"dataset": seen}), experiment.settings)
     check_model(model, dataset.source)
     parts = {name: entries(job, known, name) for name in ("regularizers", "constraints", "stages")}
     for entry in parts["constraints"]:
@@ -156,8 +159,6 @@ def task_of(job: ResolvedJob, known: Registries, dataset: Dataset, *, held_out: 
             'output.held_out is 0, but a regularizer of weight "auto" is judged by frames that are kept back: give '
             'held_out = "auto", or the weight.'
         )
-    if held_out is None and output.held_out != "auto":
-        held_out = held_out_frames(dataset, output.held_out)
     task = Task(dataset, model, problem, tuple(stages), seed=job.seed, held_out=held_out)
     task.legs()  # says now, before anything is written, which batches cannot be
     return task

@@ -9,6 +9,7 @@ from adorym.data._dataset import Dataset as Dataset
 from adorym.data._dataset import Regime as Regime
 from adorym.data._dataset import Technique as Technique
 from adorym.data._dataset import held_out_frames as held_out_frames
+from adorym.data._dataset import not_finite as not_finite
 from adorym.data._feed import Feed as Feed
 from adorym.data._frames import ArrayFrames as ArrayFrames
 from adorym.data._frames import CoarserFrames as CoarserFrames

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from adorym._core import JobError, SamplingError
+from adorym._core import DataError, JobError, SamplingError
 from adorym.data._frames import CoarserFrames, FrameSource, coarser
 
 Technique = Literal["holography", "ptychography", "tomography", "cdi"]
@@ -81,6 +81,17 @@ class Dataset:
         images = self.frames.read(view, frames)
         return images if self.mask.all() else np.where(self.mask, images, np.float32(0))
 
+    def read_finite(self, view: int, frames: np.ndarray) -> np.ndarray:
+        """As `read`, for what is computed from frames directly.
+
+        Raises:
+            DataError: one of them holds a value that is not finite.
+        """
+        images = self.read(view, frames)
+        for frame in frames[~np.isfinite(images).all(axis=(1, 2))]:
+            raise not_finite(int(view), int(frame))
+        return images
+
     def binned(self, factor: int) -> Dataset:
         """What a coarser measurement of the same sample would have shown.
 
@@ -120,6 +131,18 @@ class Dataset:
         chosen = np.zeros(self.weights.shape, bool)
         chosen[np.flatnonzero((self.weights * ~spared).any(axis=1))[:: max(1, keep)]] = True
         return dataclasses.replace(self, weights=self.weights * (chosen | spared))
+
+
+def not_finite(view: int, frame: int) -> DataError:
+    """The sentence about a frame that nothing can be fitted to.
+
+    Example:
+        >>> str(not_finite(3, 0))[:33]
+        'Frame 0 of view 3 holds values th'
+    """
+    return DataError(
+        f"Frame {frame} of view {view} holds values that are not finite: correct them, or leave the frame out."
+    )
 
 
 def held_out_frames(dataset: Dataset, every: int | Literal["auto"] = "auto") -> np.ndarray | None:

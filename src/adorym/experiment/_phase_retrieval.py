@@ -6,13 +6,16 @@ To first order the hologram of a thin sample exp(a + ip) over the intensity I₀
     ln(I / I₀)^ = 2 sin χ p^ + 2 cos χ a^,    χ = π λ d f², or exactly minus the phase of the transfer function.
 
 Several distances tell a from p. One does not, but where β = ratio δ everywhere, a = ratio p is no unknown, and the
-contrast of p is 2 (sin χ + ratio cos χ): for small χ the filter of Paganin et al., J. Microsc. 206, 33 (2002). Both are
-one least-squares problem at every frequency, with the unknowns y_j and their contrasts c_dj,
+contrast of p is 2 (sin χ + ratio cos χ): for small χ the filter of Paganin et al., J. Microsc. 206, 33 (2002). Where
+nothing is known of the ratio, one distance still tells how much of what it shows is likely to be phase: nearly all
+where sin χ is large, nothing at f = 0. All are one least-squares problem at every frequency, with the unknowns y_j and
+their contrasts c_dj,
 
     minimise   Σ_d weight_d |ln(I_d / I₀)^ - Σ_j c_dj y_j|² / σ² + Σ_j |y_j|² / S_j.
 
 The last term holds back what the frames do not tell. It has no strength to be chosen: the power S_j of the sample and
-that of the noise, σ², are read off the power spectrum of the frames (`Spectrum`).
+that of the noise, σ², are read off the power spectrum of the frames (`Spectrum`), but for how one distance's power is
+shared between phase and absorption.
 """
 
 from __future__ import annotations
@@ -37,6 +40,7 @@ _VIEWS = 20  # that show a spectrum well enough
 _ROUNDS = 100
 _EXPONENTS = np.arange(0, 8.5, 0.5)
 _ROUNDING = 1e-12
+_SHARE = 0.3**2  # power of absorption over that of phase, where one distance shows both: more than of most samples
 
 
 class Spectrum(NamedTuple):
@@ -46,7 +50,8 @@ class Spectrum(NamedTuple):
     the contrast has zeros where noise alone is left: by that the two are told apart.
 
     Attributes:
-        powers: of each unknown, the phase and, where it is one, the absorption, at the lowest frequencies.
+        powers: of each unknown, the phase and, where it is one, the absorption, at the lowest frequencies; at one
+            distance in a fixed proportion.
         exponent: of the power law.
         noise: power of the noise.
 
@@ -97,10 +102,6 @@ class _Linear:
         check_kind(dataset, "holography")
         check_distances(dataset)
         distances = np.broadcast_to(dataset.distances, dataset.frames.shape[1:2])
-        if ratio is None and len(np.unique(distances)) < 2:
-            raise DataError(
-                f"{dataset.source} has one distance, at which phase and absorption look alike: give ratio (β/δ)."
-            )
         grid = Grid(shape or near_field_grid(dataset), dataset.pixel, dataset.wavelength)
         rate = -phase_per_length(grid)
         travels = np.isfinite(rate)
@@ -111,6 +112,14 @@ class _Linear:
         linear = cls(dataset, ratio, grid, 2 * travels * contrast, _beam(dataset, grid, distances))
         shot = float(np.mean(1 / linear.beam[linear.beam > 0]))
         return dataclasses.replace(linear, noise=min(shot, linear.roughness(int(linear.views[0]))))
+
+    @property
+    def shares(self) -> np.ndarray:
+        """Powers of the unknowns `(power, unknown)` for each that the frames tell from others."""
+        unknowns = self.contrast.shape[1]
+        if unknowns == 2 and len(np.unique(self.dataset.distances)) < 2:
+            return np.array([[1.0, _SHARE]])
+        return np.eye(unknowns)
 
     @property
     def frequency(self) -> np.ndarray:
@@ -140,7 +149,7 @@ class _Linear:
         """
         dataset, inside = self.dataset, (slice(None), *self.field)
         used = dataset.weights[view] > 0
-        counts = dataset.read(view, np.flatnonzero(used)) - (0 if dataset.dark is None else dataset.dark)
+        counts = dataset.read_finite(view, np.flatnonzero(used)) - (0 if dataset.dark is None else dataset.dark)
         lit = self.beam[used] > 0
         measured = lit & dataset.mask
         transmitted = np.maximum(counts / np.where(lit, self.beam[used], 1), _DARKEST) + self.noise / 2
@@ -216,9 +225,11 @@ def _spectrum(linear: _Linear) -> Spectrum:
 
     def parts(exponent: float) -> np.ndarray:
         signal = averaged(linear.contrast[kept] ** 2 * (1 + frequency**2) ** (-exponent / 2))
-        return np.concatenate([signal, np.ones_like(signal[:, :1])], axis=1)
+        told = np.einsum("pj,djs->dps", linear.shares, signal)
+        return np.concatenate([told, np.ones_like(told[:, :1])], axis=1)
 
-    return _most_likely(power, parts, count=pixels * shown[kept, None], least=linear.noise)
+    found = _most_likely(power, parts, count=pixels * shown[kept, None], least=linear.noise)
+    return found._replace(powers=tuple(float(one) for one in found.powers @ linear.shares))
 
 
 def _most_likely(
@@ -263,12 +274,13 @@ def retrieve_phase(
     Args:
         dataset: near-field frames, with their flat field, illumination or photons.
         view: which.
-        ratio: β/δ; with two distances or more `None` finds absorption by itself.
+        ratio: β/δ; `None` finds absorption by itself, of which one distance tells little: what is coarse it takes for
+            absorption, what is fine for phase.
         grid: pixels (y, x) of the transforms' periodic grid; left out, it is wide enough that nothing wraps round.
         spectrum: what the frames hold in the mean; left out, it is measured.
 
     Raises:
-        DataError: no near-field frames, none that is not rejected, one distance and no ratio, or a spectrum of other
+        DataError: no near-field frames, none that is not rejected, one that is not finite, or a spectrum of other
             unknowns.
 
     Example:
@@ -307,7 +319,7 @@ def back_propagation(
     Args:
         dataset: near-field frames at evenly spread angles; views without a frame of weight above 0 are left out.
         shape: of the volume, `(z, x, y)`.
-        ratio: β/δ; with two distances or more `None` finds β by itself.
+        ratio: β/δ; `None` finds β by itself, as for `retrieve_phase`.
         grid: as for `retrieve_phase`.
 
     Raises:

@@ -73,6 +73,9 @@ def filtered_back_projection(dataset: Dataset, shape: tuple[int, int, int]) -> n
         dataset: frames in focus, with flat and dark fields where the beam is uneven.
         shape: of the volume, `(z, x, y)`.
 
+    Raises:
+        DataError: a frame that is not finite.
+
     Example:
         >>> from adorym.data import ArrayFrames, Dataset
         >>> frames = ArrayFrames(np.full((40, 1, 1, 16), np.exp(-1.0)))
@@ -88,7 +91,7 @@ def filtered_back_projection(dataset: Dataset, shape: tuple[int, int, int]) -> n
 
     def lines() -> Iterator[tuple[float, np.ndarray]]:
         for view in np.flatnonzero(dataset.weights[:, 0] > 0):
-            counts = dataset.read(int(view), np.array([0]))[0]
+            counts = dataset.read_finite(int(view), np.array([0]))[0]
             transmitted = np.clip((counts - dark) / beam, 1e-4, None)
             yield float(dataset.angles[view]), np.where(dataset.mask, -np.log(transmitted), 0.0)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Literal
 
@@ -12,7 +13,7 @@ import numpy as np
 from adorym._core import JobError, Length
 from adorym._core.fourier import smooth_size
 from adorym._core.trees import replace
-from adorym.data import Dataset
+from adorym.data import Dataset, held_out_frames
 from adorym.detectors import Detector
 from adorym.experiment._demands import check_at_least, check_distances, check_kind, check_sampling
 from adorym.experiment._experiment import Experiment
@@ -65,10 +66,11 @@ def holography(
         slab_voxels: voxels along the beam in one slab; 0 chooses what the data cannot notice; as many as the volume
             is deep gives the projection approximation.
         parametrization: what is optimised.
-        ratio: β/δ where it is fixed, and of the start where one distance cannot tell the two apart.
+        ratio: β/δ where it is fixed.
         boundary: whether the beam goes on beyond the frame through vacuum, or the frame repeats itself.
         start: what to refine from: nothing, or the phase found in every view by itself, back-projected; "auto" takes
-            that where several distances tell phase from absorption and no ray's phase turns by more than a radian.
+            that where no ray's phase turns by more than a radian. Frames of weight 0 and those of `held_out_frames`
+            have no part in it.
 
     Example:
         >>> from adorym.experiment import plan_holography
@@ -88,10 +90,8 @@ def holography(
     transport = NearField.over(tuple(float(d) for d in dataset.distances), shape)
     material = PARAMETRIZATIONS[parametrization]((shape[1], shape[1], shape[0]), ratio)
     volume = _volume(dataset, shape, slab_voxels, material=material)
-    several = len(np.unique(dataset.distances)) > 1
-    if start == "back-propagation" or (start == "auto" and several):
-        most = math.inf if start == "back-propagation" else 1.0
-        volume = _back_propagated(volume, dataset, grid, ratio=ratio if not several else None, most=most)
+    if start != "vacuum":
+        volume = _back_propagated(volume, dataset, grid, most=math.inf if start == "back-propagation" else 1.0)
     return Experiment(
         volume,
         probe,
@@ -102,15 +102,19 @@ def holography(
     )
 
 
-def _back_propagated(
-    volume: Volume, dataset: Dataset, grid: tuple[int, int], *, ratio: float | None, most: float
-) -> Volume:
+def _unspared(dataset: Dataset) -> Dataset:
+    """The frames to start from: those that judge what follows, unless a job chooses others, have no part in it."""
+    spared = held_out_frames(dataset)
+    return dataset if spared is None else dataclasses.replace(dataset, weights=dataset.weights * ~spared)
+
+
+def _back_propagated(volume: Volume, dataset: Dataset, grid: tuple[int, int], *, most: float) -> Volume:
     """The volume with what phase retrieval finds in it, unless it turns the phase of a ray by more than `most`."""
     if isinstance(dataset.frames, PlannedFrames):
         return volume
     material = volume.parametrization
-    ratio = float(material.ratio) if isinstance(material, FixedRatio) else ratio
-    delta, beta = back_propagation(dataset, jax.tree.leaves(material)[0].shape, ratio=ratio, grid=grid)
+    ratio = float(material.ratio) if isinstance(material, FixedRatio) else None
+    delta, beta = back_propagation(_unspared(dataset), jax.tree.leaves(material)[0].shape, ratio=ratio, grid=grid)
     if volume.scale * np.max(np.sum(delta, axis=0)) > most:
         return volume
     leaves = {"delta": delta, "beta": beta, "phase": -volume.scale * delta, "log_amplitude": -volume.scale * beta}
@@ -137,7 +141,7 @@ def tomography(
         parametrization: what is optimised.
         ratio: β/δ where it is fixed.
         overhang: voxels by which the volume is wider than the field on each side, for samples that leave it.
-        start: what to refine from; frames of weight 0 have no part in it.
+        start: what to refine from; frames of weight 0 and those of `held_out_frames` have no part in it.
 
     Example:
         >>> from adorym.experiment import plan_tomography
@@ -153,8 +157,8 @@ def tomography(
     material = PARAMETRIZATIONS[parametrization]((width, width, shape[0]), ratio)
     volume = Volume(material, dataset.pixel, dataset.wavelength, width, shape[1])
     if start != "vacuum" and not isinstance(dataset.frames, PlannedFrames):
-        attenuation = filtered_back_projection(dataset, (width, width, shape[0]))  # of the intensity, per voxel
-        absorbing = {  # the leaf that absorbs, and the attenuation of a voxel per unit of it
+        attenuation = filtered_back_projection(_unspared(dataset), (width, width, shape[0]))
+        absorbing = {  # the leaf that absorbs, and the attenuation of the intensity in a voxel per unit of it
             "fixed ratio": ("delta", 2 * volume.scale * ratio),
             "delta beta": ("beta", 2 * volume.scale),
             "log amplitude and phase": ("log_amplitude", -2.0),

@@ -16,7 +16,7 @@ from adorym._core import Batch, DataError, JobError
 from adorym._core.allocator import Returning
 from adorym._core.trees import leaf_paths
 from adorym._core.words import served
-from adorym.data import Feed
+from adorym.data import Feed, not_finite
 from adorym.problem import Call, Problem
 from adorym.sharding import dealt, replicate
 from adorym.solvers._solver import Moment
@@ -213,10 +213,7 @@ def ensure_finite(value: Float[Array, ""], gradient: PyTree, *, params: PyTree, 
     for batch in batches:
         wrong = ~np.isfinite(batch.counts).all(axis=(2, 3))
         for row, column in np.argwhere(wrong):
-            raise DataError(
-                f"Frame {batch.frames[row, column]} of view {batch.views[row]} holds values that are not finite: "
-                "correct them, or leave the frame out."
-            )
+            raise not_finite(int(batch.views[row]), int(batch.frames[row, column]))
     spoilt = _not_finite(params)
     if spoilt is not None:
         raise DataError(f"The model's {spoilt} holds values that are not finite: start it from finite ones.")

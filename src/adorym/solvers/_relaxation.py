@@ -10,9 +10,9 @@ Then the weight goes back to the best one, and steps go on while they are a gain
 weight long before its own end: part of what made the lower ones better were the steps that came with them, and some
 noise came, too. So at last the way goes up from the best: at twice its weight steps go on for as long as they are a
 gain, then at twice that, until a weight brings none. What is slow to come has its time there, and noise goes again.
-At a weight that has been a gain steps also go on while the objective falls by as much as would be one in the held-out
-frames: those are predicted now better, now worse while what is coarse finds its place, and a few looks do not tell.
-Where no weight is left open the same rule is early stopping.
+At a weight that has been a gain, back or up, steps also go on while the objective falls by as much as would be one in
+the held-out frames: those are predicted now better, now worse while what is coarse finds its place, and a few looks do
+not tell. Where no weight is left open the same rule is early stopping.
 
 The first weight follows from the noise. A voxel's gradient has the curvature of the data along it as its variance, of
 which `data_curvature` is the mean h; a penalty that pulls with much less than √h cannot hold noise back, one that pulls
@@ -113,7 +113,8 @@ class Relaxation(AbstractSolver):
             leaves enough views; then all are. More views begin at the weight where fewer ended. While penalties are
             strong a few views show all that they let through.
         patience: looks without a gain after which a weight is given up, on the way down all of them; one clear loss is
-            enough, and one look on the way back, above the best weight and where the solver finds no way down.
+            enough, and one look on the way back, above the best weight and where the solver finds no way down; where
+            the objective still falls, looks do not count on the way back and up.
         start: the first weight in units of the noise's own; 0 finds it.
         noise: what the noise's own is where nothing here says so: that of the stage before.
         after: what came before: after another solver what is unexplained at the start counts as noise; after one of
@@ -278,7 +279,7 @@ class Relaxation(AbstractSolver):
             state = state._replace(**best, unexplained=_number(unexplained))
         looks, way, keep = int(state.looks), int(state.way), self._keep(feed, state)
         higher = way == _UP and float(state.weight) > float(state.best_weight)  # than any that was a gain
-        falling = way == _UP and not higher and (float(state.objective) - done.value) * _share(feed) > gain * nat
+        falling = way != _DOWN and not higher and (float(state.objective) - done.value) * _share(feed) > gain * nat
         worse = 0 if worth or falling else int(state.worse) + 1
         open_here = problem.open_in(model)
         stuck = done.refused and way != _DOWN and open_here
