@@ -9,7 +9,7 @@ import pytest
 from tests.physics.frames import frames_of
 
 from adorym._core import DataError
-from adorym.data import Dataset, FrameSource
+from adorym.data import Dataset, FrameSource, held_out_frames
 from adorym.experiment import (
     Spectrum,
     back_propagation,
