@@ -38,7 +38,7 @@ def test_a_run_that_ends(stand_in):
     ended = run_job({"version": 1}, folder, budget=30)
     assert ended.how == "finished"
     assert ended.error == 0.41
-    assert [error for _, error in ended.curve] == [0.5, 0.4]  # neither the start nor a step that was not looked at
+    assert [error for _, error in ended.curve] == [1.0, 0.5, 0.4]  # the start, and no step that was not looked at
     assert 0.05 < ended.seconds < 10
     assert all(seconds >= 0.01 for seconds, _ in ended.curve)
     found = written(ended)

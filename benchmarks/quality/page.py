@@ -23,7 +23,8 @@ weights of total variation, each run stopped at its best moment. `make quality-q
 - **No tuning**: the default's error is at most 1.15 times the best of the table; without noise, of the best that any
   run reached in the time that the default took.
 - **Time to quality**: the default is at Adam's mark, the lowest error of Adam's sweep, in at most a third of the time
-  after which the first of Adam's runs was within 1 % of it. Only runs on machines alike are compared.
+  after which the first of Adam's runs was within 1 % of it. Only runs on machines alike are compared. Holograms have a
+  start that is found from the frames, and counts as soon as it is there; Adam begins with vacuum.
 - **Below the stall**: the 256 nm cone on 64 voxels without noise, on which first-order steps stall, has a δ error under
   0.12.
 

@@ -146,9 +146,8 @@ def _records(folder: Path, began: float) -> list[dict[str, Any]]:
 
 
 def curve_of(records: list[dict[str, Any]]) -> Curve:
-    """Seconds and error, where a step was looked at; the start, which is no result, is left out."""
-    looked = (one for one in records if one.get("error") is not None and one.get("step"))
-    return [(one["seconds"], one["error"]) for one in looked]
+    """Seconds and error of the start, which is there before anything is compiled, and of steps that were looked at."""
+    return [(one["seconds"], one["error"]) for one in records if one.get("error") is not None]
 
 
 def thinned(curve: Curve, points: int = POINTS) -> Curve:

@@ -124,4 +124,7 @@ def stage_tables(case: Case, setting: Setting, *, epochs: int) -> dict[str, Any]
         stage["rate"] = setting["rate"]
     places = case.family["leaves"] if setting.get("apart") else ["object"]
     weighted = [{"kind": "total variation", "where": place, "weight": setting.get("weight")} for place in places]
-    return {"regularizers": weighted if "weight" in setting else [], "stages": [stage]}
+    tables: dict[str, Any] = {"regularizers": weighted if "weight" in setting else [], "stages": [stage]}
+    if "rate" in setting and "first_order_start" in case.family:
+        tables["experiment"] = {**case.tables.get("experiment", {}), "start": case.family["first_order_start"]}
+    return tables
