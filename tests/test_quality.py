@@ -179,7 +179,9 @@ def test_settings_are_jobs(name, tmp_path, monkeypatch):
         tables = {**case.tables, **stage_tables(case, setting, epochs=epochs)}
         job, _ = checked(Job(tables, tmp_path))
         assert len(job.tables["regularizers"]) == ("weight" in setting) + setting.get("apart", False)
-    assert (name == "holography-1e3") == (job.tables.get("experiment", {}).get("start") == "vacuum")  # of first-order steps
+    assert (name == "holography-1e3") == (
+        job.tables.get("experiment", {}).get("start") == "vacuum"
+    )  # of first-order steps
     file = tmp_path / name / f"data-{case.data}.h5"
     file.parent.mkdir()
     file.touch()

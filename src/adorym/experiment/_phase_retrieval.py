@@ -168,12 +168,15 @@ class _Linear:
         kept = np.all([known[one] for one in corners], axis=0)
         return float(np.mean(mixed**2, where=kept)) / 4 if kept.any() else 0.0
 
-    def solved(self, view: int, damping: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Phase and log-amplitude `(y, x)` of a view."""
-        weighted = self.contrast * self.dataset.weights[view][:, None, None, None]
+    def filters(self, weights: np.ndarray, damping: np.ndarray) -> np.ndarray:
+        """From a view's frames to its unknowns, `(y, x, unknown, frame)`."""
+        weighted = self.contrast * weights[:, None, None, None]
         normal = np.einsum("diyx,djyx->yxij", weighted, self.contrast)
         normal += np.einsum("iyx,ij->yxij", damping, np.eye(len(damping)))
-        filters = np.linalg.solve(normal, np.einsum("diyx->yxid", weighted))
+        return np.linalg.solve(normal, np.einsum("diyx->yxid", weighted))
+
+    def solved(self, view: int, filters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Phase and log-amplitude `(y, x)` of a view."""
         logarithms, known = self.logarithms(view)
         unknowns = _apply(filters, logarithms)
         for _ in range(0 if known.all() else _FILLED):
@@ -302,7 +305,7 @@ def retrieve_phase(
             f"The spectrum has {len(found.powers)} powers where {linear.contrast.shape[1]} are unknown: measure it "
             "with the same ratio."
         )
-    return linear.solved(view, found.damping(linear.frequency))
+    return linear.solved(view, linear.filters(dataset.weights[view], found.damping(linear.frequency)))
 
 
 def back_propagation(
@@ -340,8 +343,12 @@ def back_propagation(
     scale = 2 * np.pi / dataset.wavelength * dataset.pixel
 
     def projections() -> Iterator[tuple[float, np.ndarray]]:
+        weights, filters = np.zeros(0), np.zeros(0)
         for view in linear.views:
-            images = linear.solved(int(view), damping)
+            if not np.array_equal(weights, dataset.weights[view]):  # most views have the same
+                weights = dataset.weights[view]
+                filters = linear.filters(weights, damping)
+            images = linear.solved(int(view), filters)
             kept = images if ratio is None else images[:1]
             yield float(dataset.angles[view]), np.concatenate(kept) / -scale
 
