@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from adorym.cli._defaults import default_levels, filled
+from adorym.cli._prepare import prepare
+from adorym.config import load_job
 from adorym.experiment import GaussianProbe, Raster, plan_holography, plan_ptychography, plan_tomography
 
 
@@ -78,3 +80,39 @@ def test_a_known_probe_is_refined_once_there_is_something_to_be_seen() -> None:
     assert stages(1, stages=[{"memory": 3}]) == [(both, "auto")]
     assert stages(1, experiment={"slices": 2}) == [(both, "auto")]
     assert stages(3) == [(["object"], "auto")]  # of a volume the probe is left as it is
+
+
+JOB = """
+version = 1
+[phantom]
+kind = "cone"
+size = 16
+voxel = "8 nm"
+[scan]
+kind = "holography"
+distances = ["300 nm"]
+views = 6
+photons = 1e6
+[output]
+held_out = 3
+[[stages]]
+solver = "l-bfgs"
+epochs = 2
+"""
+
+
+@pytest.mark.parametrize(
+    ("free", "start", "found"),
+    [
+        (["object"], "auto", (True, True)),
+        (["object.delta"], "auto", (True, False)),
+        (["object.beta"], "auto", (False, True)),
+        (["object.delta"], "back-propagation", (True, True)),
+        (["probe"], "auto", (True, True)),
+    ],
+)
+def test_a_start_that_nobody_asked_for_is_not_kept_where_nothing_refines_it(free, start, found, tmp_path) -> None:
+    """A rough β would stay for good where the job refines δ alone, as for a sample that does not absorb."""
+    (tmp_path / "job.toml").write_text(f'{JOB}free = {free!r}\n[experiment]\nstart = "{start}"\n', encoding="utf-8")
+    sample = prepare(load_job(tmp_path / "job.toml"), 1).task.model.object.parametrization
+    assert (bool(np.any(sample.delta)), bool(np.any(sample.beta))) == found

@@ -153,6 +153,8 @@ def task_of(job: ResolvedJob, known: Registries, dataset: Dataset, *, held_out: 
         for path in settings["free"]:
             _check_free(model, path, f"{entry.path}.free")
         stages.append(Stage(settings["free"], build(entry), settings["epochs"], settings["binning"]))
+    if experiment.arguments.get("start", "auto") == "auto":
+        model = _vacuum_where_held(model, {path for stage in stages for path in stage.free})
     problem = _problem(build(likelihood), *([build(e) for e in parts[n]] for n in ("regularizers", "constraints")))
     if output.held_out == 0 and problem.open:
         raise JobError(
@@ -170,6 +172,18 @@ def _through_slabs(model: Experiment, settings: dict[str, Any]) -> Experiment:
     if together < 0:
         raise JobError(f"experiment.frames_together is {together}: give a number of frames, or 0.")
     return dataclasses.replace(model, backward="stored" if backward == "auto" else backward, together=together)
+
+
+def _vacuum_where_held(model: Experiment, free: set[str]) -> Experiment:
+    """The model without what a start found of leaves that no stage refines: a rough guess is not to stay for good."""
+    from adorym._core.trees import replace, resolve, selection
+
+    chosen, names = selection(model, tuple(free)), ("delta", "beta", "phase", "log_amplitude")
+    paths = [f"object.{name}" for name in names if hasattr(model.object.parametrization, name)]
+    held = [path for path in paths if not resolve(chosen, path)]
+    for path in held if len(held) < len(paths) else ():
+        model = replace(model, path, 0 * resolve(model, path))
+    return model
 
 
 def _problem(likelihood: Any, regularizers: list[Any], constraints: list[Any]) -> Problem:

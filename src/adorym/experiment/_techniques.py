@@ -69,8 +69,8 @@ def holography(
         ratio: β/δ where it is fixed.
         boundary: whether the beam goes on beyond the frame through vacuum, or the frame repeats itself.
         start: what to refine from: nothing, or the phase found in every view by itself, back-projected; "auto" takes
-            that where no ray's phase turns by more than a radian. Frames of weight 0 and those of `held_out_frames`
-            have no part in it.
+            that where no ray's phase turns by more than a radian, and leaves what a job does not refine as vacuum.
+            Frames of weight 0 and those of `held_out_frames` have no part in it.
 
     Example:
         >>> from adorym.experiment import plan_holography
