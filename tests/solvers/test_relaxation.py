@@ -44,8 +44,9 @@ def task(
     held_out[3::6] = True
     problem = Problem(Poisson(), (), regularizers, NON_NEGATIVE)
     stages = (Stage(("object",), LBFGS(), epochs),)  # type: ignore[arg-type]
-    seen = dataclasses.replace(dataset, weights=dataset.weights * ~held_out)
-    return Task(dataset, holography(seen, slab_voxels=8, start=start), problem, stages, held_out=held_out)
+    return Task(
+        dataset, holography(dataset.without(held_out), slab_voxels=8, start=start), problem, stages, held_out=held_out
+    )
 
 
 def error(model: Experiment) -> float:

@@ -137,8 +137,7 @@ def task_of(job: ResolvedJob, known: Registries, dataset: Dataset, *, held_out: 
     (output,) = (entry.build() for entry in entries(job, known, "output"))
     if held_out is None and output.held_out != "auto":
         held_out = held_out_frames(dataset, output.held_out)
-    seen = dataset if held_out is None else dataclasses.replace(dataset, weights=dataset.weights * ~held_out)
-    model = _through_slabs(build(experiment, {"dataset": seen}), experiment.settings)
+    model = _through_slabs(build(experiment, {"dataset": dataset.without(held_out)}), experiment.settings)
     check_model(model, dataset.source)
     parts = {name: entries(job, known, name) for name in ("regularizers", "constraints", "stages")}
     for entry in parts["constraints"]:

@@ -92,6 +92,10 @@ class Dataset:
             raise not_finite(int(view), int(frame))
         return images
 
+    def without(self, frames: np.ndarray | None) -> Dataset:
+        """The measurement with no weight on some frames, True in `(view, frame)`; `None` are none."""
+        return self if frames is None else dataclasses.replace(self, weights=self.weights * ~frames)
+
     def binned(self, factor: int) -> Dataset:
         """What a coarser measurement of the same sample would have shown.
 

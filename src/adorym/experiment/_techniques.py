@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from typing import Literal
 
@@ -102,19 +101,14 @@ def holography(
     )
 
 
-def _unspared(dataset: Dataset) -> Dataset:
-    """The frames to start from: those that judge what follows, unless a job chooses others, have no part in it."""
-    spared = held_out_frames(dataset)
-    return dataset if spared is None else dataclasses.replace(dataset, weights=dataset.weights * ~spared)
-
-
 def _back_propagated(volume: Volume, dataset: Dataset, grid: tuple[int, int], *, most: float) -> Volume:
     """The volume with what phase retrieval finds in it, unless it turns the phase of a ray by more than `most`."""
     if isinstance(dataset.frames, PlannedFrames):
         return volume
     material = volume.parametrization
     ratio = float(material.ratio) if isinstance(material, FixedRatio) else None
-    delta, beta = back_propagation(_unspared(dataset), jax.tree.leaves(material)[0].shape, ratio=ratio, grid=grid)
+    seen = dataset.without(held_out_frames(dataset))  # those that judge what follows, unless a job chooses others
+    delta, beta = back_propagation(seen, jax.tree.leaves(material)[0].shape, ratio=ratio, grid=grid)
     if volume.scale * np.max(np.sum(delta, axis=0)) > most:
         return volume
     leaves = {"delta": delta, "beta": beta, "phase": -volume.scale * delta, "log_amplitude": -volume.scale * beta}
@@ -157,7 +151,8 @@ def tomography(
     material = PARAMETRIZATIONS[parametrization]((width, width, shape[0]), ratio)
     volume = Volume(material, dataset.pixel, dataset.wavelength, width, shape[1])
     if start != "vacuum" and not isinstance(dataset.frames, PlannedFrames):
-        attenuation = filtered_back_projection(_unspared(dataset), (width, width, shape[0]))
+        seen = dataset.without(held_out_frames(dataset))
+        attenuation = filtered_back_projection(seen, (width, width, shape[0]))
         absorbing = {  # the leaf that absorbs, and the attenuation of the intensity in a voxel per unit of it
             "fixed ratio": ("delta", 2 * volume.scale * ratio),
             "delta beta": ("beta", 2 * volume.scale),
