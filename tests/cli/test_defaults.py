@@ -107,12 +107,23 @@ epochs = 2
         (["object"], "auto", (True, True)),
         (["object.delta"], "auto", (True, False)),
         (["object.beta"], "auto", (False, True)),
+        (["object.delta"], None, (True, False)),
         (["object.delta"], "back-propagation", (True, True)),
         (["probe"], "auto", (True, True)),
     ],
 )
 def test_a_start_that_nobody_asked_for_is_not_kept_where_nothing_refines_it(free, start, found, tmp_path) -> None:
     """A rough β would stay for good where the job refines δ alone, as for a sample that does not absorb."""
-    (tmp_path / "job.toml").write_text(f'{JOB}free = {free!r}\n[experiment]\nstart = "{start}"\n', encoding="utf-8")
+    said = f'[experiment]\nstart = "{start}"\n' if start else ""
+    (tmp_path / "job.toml").write_text(f"{JOB}free = {free!r}\n{said}", encoding="utf-8")
     sample = prepare(load_job(tmp_path / "job.toml"), 1).task.model.object.parametrization
     assert (bool(np.any(sample.delta)), bool(np.any(sample.beta))) == found
+
+
+def test_what_another_technique_starts_from_stays_as_it_is(tmp_path) -> None:
+    """Filtered back-projection is what a tomogram is known to start from, refined or not."""
+    job = JOB.replace('"holography"', '"tomography"').replace('distances = ["300 nm"]\n', "")
+    asked = 'free = ["object.delta"]\n[experiment]\nparametrization = "delta beta"\n'
+    (tmp_path / "job.toml").write_text(job + asked, encoding="utf-8")
+    sample = prepare(load_job(tmp_path / "job.toml"), 1).task.model.object.parametrization
+    assert np.any(sample.beta)

@@ -152,7 +152,7 @@ def task_of(job: ResolvedJob, known: Registries, dataset: Dataset, *, held_out: 
         for path in settings["free"]:
             _check_free(model, path, f"{entry.path}.free")
         stages.append(Stage(settings["free"], build(entry), settings["epochs"], settings["binning"]))
-    if experiment.arguments.get("start", "auto") == "auto":
+    if experiment.arguments.get("start") == "auto":  # a resolved job says it; kinds of one's own have no such thing
         model = _vacuum_where_held(model, {path for stage in stages for path in stage.free})
     problem = _problem(build(likelihood), *([build(e) for e in parts[n]] for n in ("regularizers", "constraints")))
     if output.held_out == 0 and problem.open:
