@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from benchmarks.speed.clock import Run, alternate, quickest, ratio, rounded, timed
 from benchmarks.speed.floor import Ffts
-from benchmarks.speed.settings import Settings
+from benchmarks.speed.settings import ALL_CORES, Settings
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from adorym.propagation import Backward, multislice, transfer_function
@@ -40,7 +40,7 @@ def gradient(backward: Backward = "stored", *, devices: int = 1) -> Callable[...
         )
 
     if devices == 1:
-        return jax.jit(one)
+        return jax.jit(one, compiler_options=ALL_CORES)
     everywhere, dealt = PartitionSpec(), PartitionSpec("device")
     return jax.jit(
         jax.shard_map(

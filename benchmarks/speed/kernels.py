@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import jax
@@ -9,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from benchmarks.speed.chain import WAYS, scratch
 from benchmarks.speed.clock import Run, alternate, quickest, ratio, rounded, timed
-from benchmarks.speed.settings import Settings
+from benchmarks.speed.settings import ALL_CORES, Settings
 
 from adorym.rotation import rotate
 
@@ -37,13 +38,14 @@ def rotation(size: int, settings: Settings) -> dict[str, Any]:
     def adjoint(array: jax.Array, angle: jax.Array) -> jax.Array:
         return jax.linear_transpose(lambda volume: turned(volume, angle), volume)(array)[0]
 
+    compiled = functools.partial(jax.jit, compiler_options=ALL_CORES)
     runs: dict[str, Run] = {
         "copy": timed(there.copy),
-        "copy by JAX": timed(jax.jit(jnp.copy), volume),
+        "copy by JAX": timed(compiled(jnp.copy), volume),
         "copy onto a copy": timed(np.copyto, back, there),
-        "forward": timed(jax.jit(turned), volume, angle),
-        "adjoint": timed(jax.jit(adjoint), volume, angle),
-        "into slabs of 8": timed(jax.jit(turned, static_argnums=2), volume, angle, 8),
+        "forward": timed(compiled(turned), volume, angle),
+        "adjoint": timed(compiled(adjoint), volume, angle),
+        "into slabs of 8": timed(compiled(turned, static_argnums=2), volume, angle, 8),
     }
     times = alternate(runs, 2 * settings.rounds, patience=settings.patience)
     times["both"] = [a + b for a, b in zip(times["forward"], times["adjoint"], strict=True)]

@@ -90,10 +90,10 @@ def started() -> str:
     """JAX with a device for each core where there is no GPU, and the FFTs that a job would have; which there is."""
     import jax
 
-    from adorym.cli._jax import _cores, choose_transforms
+    from adorym.cli._jax import choose_transforms, deal_cores_out
 
     choose_transforms()
-    jax.config.update("jax_num_cpu_devices", _cores())
+    deal_cores_out()
     return jax.default_backend()
 
 

@@ -6,7 +6,7 @@ Unitary ("ortho") transforms keep the sum of |wave|^2, so that it is the number 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,10 +14,12 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array, Complex, Num
 
-# A primitive, so that another library's transform can take the place of XLA's on a CPU: to whatever is differentiated,
-# mapped or compiled it is one operation. Fourier's matrix is symmetric: each direction is its own transpose.
+# Primitives, so that another library's transform can take the place of XLA's on a CPU: to whatever is differentiated,
+# mapped or compiled each is one operation. Fourier's matrix is symmetric: each direction is its own transpose, and a
+# filter's transpose is the filter that goes the other way first.
 
 _transform = Primitive("fft2")
+_filter = Primitive("filter2")
 
 
 def _apply(field: Any, *, inverse: bool) -> Any:
@@ -39,26 +41,93 @@ batching.primitive_batchers[_transform] = _batch
 mlir.register_lowering(_transform, mlir.lower_fun(_by_xla, multiple_results=False))
 
 
-def use_on_cpu(forward: str, inverse: str, *, divided: bool) -> None:
-    """Has a CPU's transforms made by two targets of XLA's foreign function interface, registered by these names.
+def _filtered(field: Any, transfer: Any, *, inverse: bool) -> Any:
+    """Transformed, multiplied by the transfer function, and transformed back."""
+    return _filter.bind(field, transfer, inverse=inverse)
 
-    Args:
-        forward: takes and gives a complex array of any rank from 2; transforms it over the last two axes, as NumPy.
-        inverse: likewise, the inverse.
-        divided: whether that is divided by the number of points; if not it is here, where XLA joins it to what follows.
+
+def _step_by_step(field: Array, transfer: Array, *, inverse: bool) -> Array:
+    return _apply(_apply(field, inverse=inverse) * transfer, inverse=not inverse)
+
+
+def _filter_jvp(primals: tuple[Array, Array], tangents: tuple[Any, Any], *, inverse: bool) -> tuple[Array, Any]:
+    (field, transfer), (moved, changed) = primals, tangents
+    parts = []
+    if type(moved) is not ad.Zero:
+        parts.append(_filtered(moved, transfer, inverse=inverse))
+    if type(changed) is not ad.Zero:
+        parts.append(_step_by_step(field, changed, inverse=inverse))
+    return _filtered(field, transfer, inverse=inverse), sum(parts[1:], start=parts[0])
+
+
+def _filter_transpose(cotangent: Any, field: Any, transfer: Any, *, inverse: bool) -> tuple[Any, None]:
+    """Of a field alone: changes of a transfer function are taken step by step."""
+    if type(cotangent) is ad.Zero:
+        return ad.Zero(field.aval), None
+    return _filtered(cotangent, transfer, inverse=not inverse), None
+
+
+def _filter_batch(
+    both: tuple[Array, Array], axes: tuple[int | None, int | None], *, inverse: bool
+) -> tuple[Array, int]:
+    field, transfer = (x if axis is None else jnp.moveaxis(x, axis, 0) for x, axis in zip(both, axes, strict=True))
+    if axes[1] is None:
+        return _filtered(field, transfer, inverse=inverse), 0
+    each = transfer.reshape(transfer.shape[0], *[1] * (field.ndim - 2 - (axes[0] is not None)), *transfer.shape[1:])
+    return _step_by_step(field, each, inverse=inverse), 0
+
+
+_filter.def_impl(jax.jit(_filtered, static_argnames="inverse"))
+_filter.def_abstract_eval(lambda field, transfer, *, inverse: field)
+ad.primitive_jvps[_filter] = _filter_jvp
+ad.primitive_transposes[_filter] = _filter_transpose
+batching.primitive_batchers[_filter] = _filter_batch
+mlir.register_lowering(_filter, mlir.lower_fun(_step_by_step, multiple_results=False))
+
+
+class Targets(NamedTuple):
+    """Names by which XLA's foreign function interface knows what takes the place of its transforms.
+
+    All take and give complex arrays of any rank from 2, and transform them over the last two axes, as NumPy.
+
+    Attributes:
+        forward, inverse: one transform.
+        filter, inverse_filter: a transform, the forward or the inverse one, the product with a second array `(y, x)`,
+            and the transform back, divided by the number of points.
+        divided: whether `inverse` is divided by that as well; if not it is here, where XLA joins it to what follows.
+
+    Example:
+        >>> Targets("a", "b", "c", "d", divided=True).forward
+        'a'
+    """
+
+    forward: str
+    inverse: str
+    filter: str
+    inverse_filter: str
+    divided: bool
+
+
+def use_on_cpu(targets: Targets) -> None:
+    """Has a CPU's transforms made by targets of XLA's foreign function interface that are registered.
 
     Example:
         >>> use_on_cpu.__name__
         'use_on_cpu'
     """
-    targets = {False: forward, True: inverse}
 
     def lowered(field: Array, *, inverse: bool) -> Array:
-        found = jax.ffi.ffi_call(targets[inverse], jax.ShapeDtypeStruct(field.shape, field.dtype))(field)
+        target = targets.inverse if inverse else targets.forward
+        found = jax.ffi.ffi_call(target, jax.ShapeDtypeStruct(field.shape, field.dtype))(field)
         points = field.shape[-2] * field.shape[-1]
-        return found * (1 / max(points, 1)) if inverse and not divided else found
+        return found * (1 / max(points, 1)) if inverse and not targets.divided else found
 
-    mlir.register_lowering(_transform, mlir.lower_fun(lowered, multiple_results=False), platform="cpu")
+    def filtered(field: Array, transfer: Array, *, inverse: bool) -> Array:
+        target = targets.inverse_filter if inverse else targets.filter
+        return jax.ffi.ffi_call(target, jax.ShapeDtypeStruct(field.shape, field.dtype))(field, transfer)
+
+    for primitive, rule in ((_transform, lowered), (_filter, filtered)):
+        mlir.register_lowering(primitive, mlir.lower_fun(rule, multiple_results=False), platform="cpu")
 
 
 def plain_fft2(field: Complex[Array, "*batch y x"]) -> Complex[Array, "*batch y x"]:
@@ -109,7 +178,25 @@ def convolve(field: Complex[Array, "*batch y x"], transfer: Complex[Array, "*ker
         >>> bool(jnp.allclose(convolve(jnp.ones((2, 2), complex), jnp.ones((2, 2), complex)), 1.0))
         True
     """
-    return plain_ifft2(plain_fft2(field) * transfer)
+    return _convolved(field, transfer, inverse=False)
+
+
+def convolve_transposed(
+    cotangent: Complex[Array, "*batch y x"], transfer: Complex[Array, "y x"]
+) -> Complex[Array, "*batch y x"]:
+    """What `convolve` makes of a cotangent on its way back to the field; as JAX has it, without conjugation.
+
+    Example:
+        >>> bool(jnp.allclose(convolve_transposed(jnp.ones((2, 2), complex), jnp.ones((2, 2), complex)), 1.0))
+        True
+    """
+    return _convolved(cotangent, transfer, inverse=True)
+
+
+def _convolved(field: Array, transfer: Array, *, inverse: bool) -> Array:
+    if transfer.shape == field.shape[-2:] and transfer.dtype == field.dtype:
+        return _filtered(field, transfer, inverse=inverse)
+    return _step_by_step(field, transfer, inverse=inverse)
 
 
 def centre_frequencies(frames: Num[Array, "*batch y x"]) -> Num[Array, "*batch y x"]:

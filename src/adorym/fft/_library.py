@@ -20,7 +20,7 @@ from typing import Any
 import jax
 
 from adorym._core import AdorymError
-from adorym._core.fourier import use_on_cpu
+from adorym._core.fourier import Targets, use_on_cpu
 
 _SOURCE = Path(__file__).with_name("fft.c")
 
@@ -102,8 +102,8 @@ def use_library(name: str, folder: Path) -> str:
     except (AttributeError, ValueError) as error:
         raise FftError(f"{', '.join(file._name for file in files)} cannot be used: {error}.") from error
     bridge.adorym_use(ctypes.byref(functions))
-    targets = (_registered(bridge, symbol, target) for symbol in ("adorym_fft2", "adorym_ifft2"))
-    use_on_cpu(*targets, divided=library.divided)
+    symbols = ("adorym_fft2", "adorym_ifft2", "adorym_filter2", "adorym_ifilter2")
+    use_on_cpu(Targets(*(_registered(bridge, symbol, target) for symbol in symbols), divided=library.divided))
     return version
 
 
@@ -203,7 +203,7 @@ def _compile(file: Path, headers: Path, header: Path) -> None:
         raise FftError("there is no C compiler: install gcc or clang, or say by CC where one is.")
     handle, draft = tempfile.mkstemp(suffix=".so", dir=file.parent)
     os.close(handle)
-    flags = ["-O2", "-shared", "-fPIC", f"-I{headers}", f'-DLIBRARY="{header}"']
+    flags = ["-O3", "-shared", "-fPIC", f"-I{headers}", f'-DLIBRARY="{header}"']
     command = [*compiler.split(), *flags, str(_SOURCE), "-o", draft, "-lpthread"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)

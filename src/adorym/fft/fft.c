@@ -5,6 +5,7 @@
 
      typedef Library          its functions, in the order in which Python hands them over
      typedef Plan             what it keeps for a shape
+     DIVIDED                  whether its inverse is divided by the number of points
      int planned(const Library*, const Shape*, Plan*)                      0, or why not
      int transformed(const Library*, const Plan*, int inverse, void* in, void* out)
      const char* message(const Library*, int)                              what such a number means */
@@ -18,7 +19,8 @@
 
 typedef struct {
   int64_t waves, rows, columns;
-  int single; /* 32 bits a number, not 64 */
+  int single;   /* 32 bits a number, not 64 */
+  int in_place; /* from a buffer into itself */
 } Shape;
 
 enum { NO_MEMORY = -1 };
@@ -43,7 +45,7 @@ static const Plan* found(const Shape* shape) {
   for (const Known* known = __atomic_load_n(&newest, __ATOMIC_ACQUIRE); known; known = known->next) {
     const Shape* s = &known->shape;
     if (s->waves == shape->waves && s->rows == shape->rows && s->columns == shape->columns &&
-        s->single == shape->single)
+        s->single == shape->single && s->in_place == shape->in_place)
       return &known->plan;
   }
   return NULL;
@@ -69,34 +71,97 @@ static int plan_of(const Shape* shape, const Plan** plan) {
   return status;
 }
 
-static XLA_FFI_Error* failure(const XLA_FFI_Api* api, const char* message) {
-  XLA_FFI_Error_Create_Args told = {XLA_FFI_Error_Create_Args_STRUCT_SIZE, NULL, message, XLA_FFI_Error_Code_INTERNAL};
-  return api->XLA_FFI_Error_Create(&told);
+static XLA_FFI_Error* told(const XLA_FFI_Api* api, int status) {
+  if (!status) return NULL;
+  const char* why = status == NO_MEMORY ? "Fourier transform: no memory for a plan" : message(&library, status);
+  XLA_FFI_Error_Create_Args error = {XLA_FFI_Error_Create_Args_STRUCT_SIZE, NULL, why, XLA_FFI_Error_Code_INTERNAL};
+  return api->XLA_FFI_Error_Create(&error);
 }
 
-static XLA_FFI_Error* transform(XLA_FFI_CallFrame* call, int inverse) {
+/* Whether a call is to do its work; before the first XLA asks what this was compiled against. */
+static int asked_to_work(XLA_FFI_CallFrame* call) {
   XLA_FFI_Extension_Base* extension = call->extension_start;
-  if (extension && extension->type == XLA_FFI_Extension_Metadata) { /* XLA asks what this was compiled against */
+  if (extension && extension->type == XLA_FFI_Extension_Metadata) {
     XLA_FFI_Metadata* metadata = ((XLA_FFI_Metadata_Extension*)extension)->metadata;
     metadata->api_version.major_version = XLA_FFI_API_MAJOR;
     metadata->api_version.minor_version = XLA_FFI_API_MINOR;
-    return NULL;
+    return 0;
   }
-  if (call->stage != XLA_FFI_ExecutionStage_EXECUTE) return NULL;
+  return call->stage == XLA_FFI_ExecutionStage_EXECUTE;
+}
 
-  const XLA_FFI_Buffer* in = call->args.args[0];
-  const XLA_FFI_Buffer* out = call->rets.rets[0];
-  Shape shape = {1, in->dims[in->rank - 2], in->dims[in->rank - 1], in->dtype == XLA_FFI_DataType_C64};
+static Shape shape_of(const XLA_FFI_Buffer* in) {
+  Shape shape = {1, in->dims[in->rank - 2], in->dims[in->rank - 1], in->dtype == XLA_FFI_DataType_C64, 0};
   for (int64_t i = 0; i < in->rank - 2; ++i) shape.waves *= in->dims[i];
-  if (shape.waves == 0) return NULL;
+  return shape;
+}
 
+static XLA_FFI_Error* transform(XLA_FFI_CallFrame* call, int inverse) {
+  if (!asked_to_work(call)) return NULL;
+  const XLA_FFI_Buffer *in = call->args.args[0], *out = call->rets.rets[0];
+  Shape shape = shape_of(in);
+  if (shape.waves == 0) return NULL;
   const Plan* plan;
   int status = plan_of(&shape, &plan);
   if (!status) status = transformed(&library, plan, inverse, in->data, out->data);
-  if (status == NO_MEMORY) return failure(call->api, "Fourier transform: no memory for a plan");
-  return status ? failure(call->api, message(&library, status)) : NULL;
+  return told(call->api, status);
 }
 
 XLA_FFI_Error* adorym_fft2(XLA_FFI_CallFrame* call) { return transform(call, 0); }
 
 XLA_FFI_Error* adorym_ifft2(XLA_FFI_CallFrame* call) { return transform(call, 1); }
+
+/* The product is compiled for the vectors of several processors, of which the right one is found when this is loaded:
+   what is compiled may lie in a home that many machines share. */
+#if defined(__x86_64__) && defined(__GLIBC__) && defined(__has_attribute)
+#if __has_attribute(target_clones)
+#define FOR_WHAT_RUNS __attribute__((target_clones("avx512f", "avx2", "default")))
+#endif
+#endif
+#ifndef FOR_WHAT_RUNS
+#define FOR_WHAT_RUNS
+#endif
+
+#define MULTIPLY(name, real)                                                                            \
+  FOR_WHAT_RUNS static void name(real* restrict wave, const real* restrict by, double scale, int64_t points) { \
+    real part = (real)scale;                                                                            \
+    for (int64_t i = 0; i < points; ++i) {                                                              \
+      real x = wave[2 * i], y = wave[2 * i + 1], u = by[2 * i] * part, v = by[2 * i + 1] * part;        \
+      wave[2 * i] = x * u - y * v;                                                                      \
+      wave[2 * i + 1] = x * v + y * u;                                                                  \
+    }                                                                                                   \
+  }
+
+MULTIPLY(multiply_single, float)
+MULTIPLY(multiply_double, double)
+
+/* Waves transformed, multiplied by the second argument, and transformed back: one after the other, so that each stays in
+   the cache. */
+static XLA_FFI_Error* filter(XLA_FFI_CallFrame* call, int inverse) {
+  if (!asked_to_work(call)) return NULL;
+  const XLA_FFI_Buffer *in = call->args.args[0], *by = call->args.args[1], *out = call->rets.rets[0];
+  Shape shape = shape_of(in);
+  int64_t waves = shape.waves, points = shape.rows * shape.columns;
+  if (waves == 0 || points == 0) return NULL;
+  const Plan *there, *back;
+  shape.waves = 1;
+  int status = plan_of(&shape, &there);
+  shape.in_place = 1;
+  if (!status) status = plan_of(&shape, &back);
+  double scale = DIVIDED ? 1.0 : 1.0 / (double)points;
+  int64_t bytes = points * (shape.single ? 8 : 16);
+  for (int64_t i = 0; i < waves && !status; ++i) {
+    char* wave = (char*)out->data + i * bytes;
+    status = transformed(&library, there, inverse, (char*)in->data + i * bytes, wave);
+    if (shape.single)
+      multiply_single((float*)wave, by->data, scale, points);
+    else
+      multiply_double((double*)wave, by->data, scale, points);
+    if (!status) status = transformed(&library, back, !inverse, wave, wave);
+  }
+  return told(call->api, status);
+}
+
+XLA_FFI_Error* adorym_filter2(XLA_FFI_CallFrame* call) { return filter(call, 0); }
+
+XLA_FFI_Error* adorym_ifilter2(XLA_FFI_CallFrame* call) { return filter(call, 1); }

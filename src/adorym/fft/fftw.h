@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 enum { FFTW_MEASURE = 0, FFTW_UNALIGNED = 2, FFTW_FORWARD = -1, FFTW_BACKWARD = 1 }; /* from its fftw3.h */
-enum { NO_PLAN = 1 };
+enum { DIVIDED = 0, NO_PLAN = 1 };
 
 typedef void* (*Make)(int, int, void*, void*, int, unsigned);
 typedef void (*Execute)(const void*, void*, void*);
@@ -49,8 +49,9 @@ static int planned(const Library* fftw, const Shape* shape, Plan* plan) {
   void *in = NULL, *out = NULL;
   int status = NO_MEMORY;
   if (!posix_memalign(&in, 64, bytes) && !posix_memalign(&out, 64, bytes)) {
-    *plan = (Plan){use.make(rows, columns, in, out, FFTW_FORWARD, flags),
-                   use.make(rows, columns, in, out, FFTW_BACKWARD, flags), use.execute, shape->waves, bytes};
+    void* to = shape->in_place ? in : out;
+    *plan = (Plan){use.make(rows, columns, in, to, FFTW_FORWARD, flags),
+                   use.make(rows, columns, in, to, FFTW_BACKWARD, flags), use.execute, shape->waves, bytes};
     status = plan->forward && plan->backward ? 0 : NO_PLAN;
     if (!status) kept(fftw, shape->single);
   }

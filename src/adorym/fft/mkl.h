@@ -1,7 +1,9 @@
 /* Intel's Math Kernel Library; the inverse is divided by the number of points. */
 
+enum { DIVIDED = 1 };
+
 /* From its mkl_dfti.h. */
-enum { DFTI_COMPLEX = 32, DFTI_SINGLE = 35, DFTI_DOUBLE = 36, DFTI_NOT_INPLACE = 44 };
+enum { DFTI_COMPLEX = 32, DFTI_SINGLE = 35, DFTI_DOUBLE = 36, DFTI_INPLACE = 43, DFTI_NOT_INPLACE = 44 };
 enum {
   DFTI_BACKWARD_SCALE = 5,
   DFTI_NUMBER_OF_TRANSFORMS = 7,
@@ -26,7 +28,7 @@ static int planned(const Library* mkl, const Shape* shape, Plan* plan) {
   long lengths[2] = {shape->rows, shape->columns};
   long points = shape->rows * shape->columns;
   long status = mkl->create(plan, shape->single ? DFTI_SINGLE : DFTI_DOUBLE, DFTI_COMPLEX, 2L, lengths);
-  if (!status) status = mkl->set(*plan, DFTI_PLACEMENT, (long)DFTI_NOT_INPLACE);
+  if (!status) status = mkl->set(*plan, DFTI_PLACEMENT, (long)(shape->in_place ? DFTI_INPLACE : DFTI_NOT_INPLACE));
   if (!status) status = mkl->set(*plan, DFTI_NUMBER_OF_TRANSFORMS, (long)shape->waves);
   if (!status) status = mkl->set(*plan, DFTI_INPUT_DISTANCE, points);
   if (!status) status = mkl->set(*plan, DFTI_OUTPUT_DISTANCE, points);

@@ -30,7 +30,7 @@ from jax.extend.core import Jaxpr, Primitive
 from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array, Complex
 
-from adorym._core.fourier import convolve, plain_fft2, plain_ifft2
+from adorym._core.fourier import convolve, convolve_transposed, plain_fft2, plain_ifft2
 from adorym._core.words import scope
 from adorym.propagation._windows import Windows
 
@@ -215,11 +215,12 @@ def _before_step(chain: _Chain, state: _State, spectrum: Callable[[], Array]) ->
     JAX's transposes are without conjugation, and Fourier's matrix is symmetric.
     """
     step = chain.operands[STEP]
-    cotangent, totals = plain_ifft2(state.cotangent), dict(state.totals)
-    if STEP in totals:
-        _, product = jax.vjp(lambda step: spectrum() * step, step)
-        totals[STEP] = totals[STEP] + product(cotangent)[0]
-    return _State(plain_fft2(cotangent * step), totals)
+    if STEP not in state.totals:
+        return state._replace(cotangent=convolve_transposed(state.cotangent, step))
+    cotangent = plain_ifft2(state.cotangent)
+    _, product = jax.vjp(lambda step: spectrum() * step, step)
+    total = state.totals[STEP] + product(cotangent)[0]
+    return _State(plain_fft2(cotangent * step), state.totals | {STEP: total})
 
 
 def _reciprocal(values: Array) -> Array:
@@ -234,9 +235,8 @@ def _walk_back(chain: _Chain, exit_wave: Array, state: _State) -> _State:
 
     def body(both: tuple[_State, Array], k: Array) -> tuple[tuple[_State, Array], None]:
         state, wave = both
-        spectrum = plain_fft2(wave) * undo
-        behind = plain_ifft2(spectrum)
-        state = _before_step(chain, state, lambda: spectrum)
+        behind = convolve(wave, undo)
+        state = _before_step(chain, state, lambda: plain_fft2(behind))
         return _before_slab(chain, state, k, front=lambda seen: behind * _reciprocal(seen)), None
 
     start = _before_slab(chain, state, chain.last, front=lambda seen: exit_wave * _reciprocal(seen))

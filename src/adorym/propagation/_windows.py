@@ -42,7 +42,10 @@ class Windows(NamedTuple):
     ) -> Complex[Array, "slab Y X"]:
         """The slabs with a change of what every frame sees of slab k: the adjoint of `cut`."""
         with scope("transmit"):
-            return jax.lax.scatter_add(slabs, self._places(k), seen, _NUMBERS, mode="clip")
+            if seen.shape[0] > 1:
+                return jax.lax.scatter_add(slabs, self._places(k), seen, _NUMBERS, mode="clip")
+            place = self._places(k)[0]
+            return jax.lax.dynamic_update_slice(slabs, self.cut(slabs, k)[0] + seen[0], place)
 
     def _places(self, k: Any) -> Int[Array, "frame 3"]:
         slab = jnp.full_like(self.corners[:, :1], k)
