@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 
-from adorym._core.fourier import fft2, ifft2, plain_fft2, plain_ifft2
+from adorym._core.fourier import convolve, convolve_transposed, fft2, ifft2, plain_fft2, plain_ifft2
 from adorym.cli._jax import choose_transforms
 from adorym.fft import FftError, _library, fastest_first, use_library
 
@@ -46,6 +46,17 @@ def test_both_directions_are_numpys(shape, dtype, relative):
         np.testing.assert_allclose(found, right, rtol=0, atol=relative * np.abs(right).max(initial=1.0))
 
 
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize(("dtype", "relative"), [(np.complex64, 2e-6), (np.complex128, 1e-14)])
+def test_a_filter_is_numpys_and_its_transpose_goes_the_other_way(shape, dtype, relative):
+    field, transfer = waves(shape, dtype), waves(shape[-2:], dtype, seed=3)
+    right = np.fft.ifft2(np.fft.fft2(field) * transfer), np.fft.fft2(np.fft.ifft2(field) * transfer)
+    for ours, numpys in zip((convolve, convolve_transposed), right, strict=True):
+        found = jax.jit(ours)(field, transfer)
+        assert found.dtype == dtype
+        np.testing.assert_allclose(found, numpys, rtol=0, atol=4 * relative * np.abs(numpys).max(initial=1.0))
+
+
 def test_it_says_its_version(library, tmp_path):
     assert {"mkl": "Math Kernel Library", "fftw": "FFTW 3."}[library] in use_library(library, tmp_path)
 
@@ -75,6 +86,47 @@ def test_derivatives_of_all_orders_and_ways(transform):
     (back,) = jax.vjp(transform, field)[1](other)
     np.testing.assert_allclose(jnp.sum(other * transform(field)), jnp.sum(back * field), rtol=1e-12)
     check_grads(lambda x: jnp.sum(jnp.abs(transform(jnp.asarray(x))) ** 4), (field,), order=2)
+
+
+@pytest.mark.parametrize("ours", [convolve, convolve_transposed])
+def test_a_filter_is_one_operation_with_derivatives_of_all_orders_and_ways(ours):
+    field, transfer, moved, changed = (
+        waves((3, 6, 10)),
+        waves((6, 10), seed=1),
+        waves((3, 6, 10), seed=2),
+        waves((6, 10)),
+    )
+    forward, back = (jnp.fft.fft2, jnp.fft.ifft2) if ours is convolve else (jnp.fft.ifft2, jnp.fft.fft2)
+    assert "filter2" in jax.jit(ours).lower(field, transfer).as_text()
+
+    def plainly(field, transfer):
+        return back(forward(field) * transfer)
+
+    for tangents in ((moved, changed), (moved, 0 * changed), (0 * moved, changed)):
+        found, right = (jax.jvp(one, (field, transfer), tangents) for one in (ours, plainly))
+        np.testing.assert_allclose(found[0], right[0], atol=1e-13)
+        np.testing.assert_allclose(found[1], right[1], atol=1e-12)
+    for found, right in zip(*(jax.vjp(one, field, transfer)[1](moved) for one in (ours, plainly)), strict=True):
+        np.testing.assert_allclose(found, right, atol=1e-12)
+    check_grads(lambda x, h: jnp.sum(jnp.abs(ours(jnp.asarray(x), jnp.asarray(h))) ** 4), (field, transfer), order=2)
+
+
+MAPPED = [
+    ((0, None), (6, 3, 4, 5), (4, 5)),
+    ((2, None), (3, 4, 6, 5), (4, 5)),
+    ((None, 0), (3, 4, 5), (6, 4, 5)),
+    ((1, 2), (3, 6, 4, 5), (4, 5, 6)),
+    ((0, 1), (6, 4, 5), (4, 6, 5)),
+]
+
+
+@pytest.mark.parametrize(("axes", "shape", "by"), MAPPED, ids=str)
+def test_a_filter_mapped_over_what_is_filtered_or_by_what(axes, shape, by):
+    both = waves(shape), waves(by, seed=5)
+    found = jax.vmap(convolve, in_axes=axes)(*both)
+    for i in range(6):
+        field, transfer = (x if a is None else jnp.take(x, i, axis=a) for x, a in zip(both, axes, strict=True))
+        np.testing.assert_allclose(found[i], np.fft.ifft2(np.fft.fft2(field) * transfer), atol=1e-13)
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2, 3])

@@ -95,9 +95,10 @@ class Targets(NamedTuple):
         filter, inverse_filter: a transform, the forward or the inverse one, the product with a second array `(y, x)`,
             and the transform back, divided by the number of points.
         divided: whether `inverse` is divided by that as well; if not it is here, where XLA joins it to what follows.
+        transposed: whether the second array of a filter is `(x, y)`.
 
     Example:
-        >>> Targets("a", "b", "c", "d", divided=True).forward
+        >>> Targets("a", "b", "c", "d", divided=True, transposed=False).forward
         'a'
     """
 
@@ -106,6 +107,7 @@ class Targets(NamedTuple):
     filter: str
     inverse_filter: str
     divided: bool
+    transposed: bool
 
 
 def use_on_cpu(targets: Targets) -> None:
@@ -124,7 +126,8 @@ def use_on_cpu(targets: Targets) -> None:
 
     def filtered(field: Array, transfer: Array, *, inverse: bool) -> Array:
         target = targets.inverse_filter if inverse else targets.filter
-        return jax.ffi.ffi_call(target, jax.ShapeDtypeStruct(field.shape, field.dtype))(field, transfer)
+        by = transfer.T if targets.transposed else transfer
+        return jax.ffi.ffi_call(target, jax.ShapeDtypeStruct(field.shape, field.dtype))(field, by)
 
     for primitive, rule in ((_transform, lowered), (_filter, filtered)):
         mlir.register_lowering(primitive, mlir.lower_fun(rule, multiple_results=False), platform="cpu")

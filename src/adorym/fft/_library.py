@@ -37,7 +37,7 @@ _DFTI = (
 )
 """In the order of the structure `Library` of mkl.h."""
 
-_OF_FFTW = ("plan_dft_2d", "execute_dft", "export_wisdom_to_filename")
+_OF_FFTW = ("plan_dft_2d", "plan_many_dft", "execute_dft", "export_wisdom_to_filename")
 """In the order of the structure `Functions` of fftw.h."""
 
 
@@ -58,12 +58,14 @@ class _Library:
         package: of Python's packages, the one that brings it.
         stems: names of its files.
         divided: whether its inverse is divided by the number of points.
+        transposed: whether it is given the transpose of what it filters by.
         opened: from its files and the folder of what is kept to the structure `Library` of its header, and its version.
     """
 
     package: str
     stems: tuple[str, ...]
     divided: bool
+    transposed: bool
     opened: Callable[[tuple[ctypes.CDLL, ...], Path], tuple[Any, str]]
 
 
@@ -103,7 +105,8 @@ def use_library(name: str, folder: Path) -> str:
         raise FftError(f"{', '.join(file._name for file in files)} cannot be used: {error}.") from error
     bridge.adorym_use(ctypes.byref(functions))
     symbols = ("adorym_fft2", "adorym_ifft2", "adorym_filter2", "adorym_ifilter2")
-    use_on_cpu(Targets(*(_registered(bridge, symbol, target) for symbol in symbols), divided=library.divided))
+    names = (_registered(bridge, symbol, target) for symbol in symbols)
+    use_on_cpu(Targets(*names, divided=library.divided, transposed=library.transposed))
     return version
 
 
@@ -139,13 +142,13 @@ def _mkl(files: tuple[ctypes.CDLL, ...], folder: Path) -> tuple[Any, str]:
 class _Fftw(ctypes.Structure):
     """`Library` of fftw.h."""
 
-    _fields_ = (("both", ctypes.c_void_p * 6), ("files", (ctypes.c_char * 4096) * 2))
+    _fields_ = (("both", ctypes.c_void_p * (2 * len(_OF_FFTW))), ("files", (ctypes.c_char * 4096) * 2))
 
 
 def _fftw(files: tuple[ctypes.CDLL, ...], folder: Path) -> tuple[Any, str]:
     functions = _Fftw()
     for index, (file, prefix) in enumerate(zip(files, ("fftw", "fftwf"), strict=True)):
-        for place, name in enumerate(_OF_FFTW, start=3 * index):
+        for place, name in enumerate(_OF_FFTW, start=len(_OF_FFTW) * index):
             functions.both[place] = _address(file, f"{prefix}_{name}")
         functions.files[index].value = path = bytes(folder / f"{prefix}-plans")
         getattr(file, f"{prefix}_import_wisdom_from_filename")(path)  # 0 where there is none yet
@@ -154,8 +157,8 @@ def _fftw(files: tuple[ctypes.CDLL, ...], folder: Path) -> tuple[Any, str]:
 
 
 _LIBRARIES = {
-    "mkl": _Library("mkl", ("libmkl_rt",), True, _mkl),
-    "fftw": _Library("pyfftw", ("libfftw3", "libfftw3f"), False, _fftw),
+    "mkl": _Library("mkl", ("libmkl_rt",), True, False, _mkl),
+    "fftw": _Library("pyfftw", ("libfftw3", "libfftw3f"), False, True, _fftw),
 }
 
 

@@ -5,10 +5,12 @@
 
      typedef Library          its functions, in the order in which Python hands them over
      typedef Plan             what it keeps for a shape
-     DIVIDED                  whether its inverse is divided by the number of points
      int planned(const Library*, const Shape*, Plan*)                      0, or why not
      int transformed(const Library*, const Plan*, int inverse, void* in, void* out)
-     const char* message(const Library*, int)                              what such a number means */
+     int filtered(const Library*, const Plan*, int inverse, void* in, const void* by, void* out)
+     const char* message(const Library*, int)                              what such a number means
+
+   A filter is a transform, the product with `by`, and the transform back, divided by the number of points. */
 
 #include <pthread.h>
 #include <stddef.h>
@@ -19,11 +21,42 @@
 
 typedef struct {
   int64_t waves, rows, columns;
-  int single;   /* 32 bits a number, not 64 */
-  int in_place; /* from a buffer into itself */
+  int single; /* 32 bits a number, not 64 */
 } Shape;
 
 enum { NO_MEMORY = -1 };
+
+/* The product is compiled for the vectors of several processors, of which the right one is found when this is loaded:
+   what is compiled may lie in a home that many machines share. */
+#if defined(__x86_64__) && defined(__GLIBC__) && defined(__has_attribute)
+#if __has_attribute(target_clones)
+#define FOR_WHAT_RUNS __attribute__((target_clones("avx512f", "avx2", "default")))
+#endif
+#endif
+#ifndef FOR_WHAT_RUNS
+#define FOR_WHAT_RUNS
+#endif
+
+#define MULTIPLY(name, real)                                                                            \
+  FOR_WHAT_RUNS static void name(real* restrict z, const real* restrict by, double scale, int64_t points) { \
+    real part = (real)scale;                                                                            \
+    for (int64_t i = 0; i < points; ++i) {                                                              \
+      real x = z[2 * i], y = z[2 * i + 1], u = by[2 * i] * part, v = by[2 * i + 1] * part;        \
+      z[2 * i] = x * u - y * v;                                                                      \
+      z[2 * i + 1] = x * v + y * u;                                                                  \
+    }                                                                                                   \
+  }
+
+MULTIPLY(multiply_single, float)
+MULTIPLY(multiply_double, double)
+
+/* Multiplies values by others, and by a number. */
+static void multiply(int single, void* values, const void* by, double scale, int64_t points) {
+  if (single)
+    multiply_single(values, by, scale, points);
+  else
+    multiply_double(values, by, scale, points);
+}
 
 #include LIBRARY
 
@@ -45,7 +78,7 @@ static const Plan* found(const Shape* shape) {
   for (const Known* known = __atomic_load_n(&newest, __ATOMIC_ACQUIRE); known; known = known->next) {
     const Shape* s = &known->shape;
     if (s->waves == shape->waves && s->rows == shape->rows && s->columns == shape->columns &&
-        s->single == shape->single && s->in_place == shape->in_place)
+        s->single == shape->single)
       return &known->plan;
   }
   return NULL;
@@ -91,7 +124,7 @@ static int asked_to_work(XLA_FFI_CallFrame* call) {
 }
 
 static Shape shape_of(const XLA_FFI_Buffer* in) {
-  Shape shape = {1, in->dims[in->rank - 2], in->dims[in->rank - 1], in->dtype == XLA_FFI_DataType_C64, 0};
+  Shape shape = {1, in->dims[in->rank - 2], in->dims[in->rank - 1], in->dtype == XLA_FFI_DataType_C64};
   for (int64_t i = 0; i < in->rank - 2; ++i) shape.waves *= in->dims[i];
   return shape;
 }
@@ -111,54 +144,14 @@ XLA_FFI_Error* adorym_fft2(XLA_FFI_CallFrame* call) { return transform(call, 0);
 
 XLA_FFI_Error* adorym_ifft2(XLA_FFI_CallFrame* call) { return transform(call, 1); }
 
-/* The product is compiled for the vectors of several processors, of which the right one is found when this is loaded:
-   what is compiled may lie in a home that many machines share. */
-#if defined(__x86_64__) && defined(__GLIBC__) && defined(__has_attribute)
-#if __has_attribute(target_clones)
-#define FOR_WHAT_RUNS __attribute__((target_clones("avx512f", "avx2", "default")))
-#endif
-#endif
-#ifndef FOR_WHAT_RUNS
-#define FOR_WHAT_RUNS
-#endif
-
-#define MULTIPLY(name, real)                                                                            \
-  FOR_WHAT_RUNS static void name(real* restrict wave, const real* restrict by, double scale, int64_t points) { \
-    real part = (real)scale;                                                                            \
-    for (int64_t i = 0; i < points; ++i) {                                                              \
-      real x = wave[2 * i], y = wave[2 * i + 1], u = by[2 * i] * part, v = by[2 * i + 1] * part;        \
-      wave[2 * i] = x * u - y * v;                                                                      \
-      wave[2 * i + 1] = x * v + y * u;                                                                  \
-    }                                                                                                   \
-  }
-
-MULTIPLY(multiply_single, float)
-MULTIPLY(multiply_double, double)
-
-/* Waves transformed, multiplied by the second argument, and transformed back: one after the other, so that each stays in
-   the cache. */
 static XLA_FFI_Error* filter(XLA_FFI_CallFrame* call, int inverse) {
   if (!asked_to_work(call)) return NULL;
   const XLA_FFI_Buffer *in = call->args.args[0], *by = call->args.args[1], *out = call->rets.rets[0];
   Shape shape = shape_of(in);
-  int64_t waves = shape.waves, points = shape.rows * shape.columns;
-  if (waves == 0 || points == 0) return NULL;
-  const Plan *there, *back;
-  shape.waves = 1;
-  int status = plan_of(&shape, &there);
-  shape.in_place = 1;
-  if (!status) status = plan_of(&shape, &back);
-  double scale = DIVIDED ? 1.0 : 1.0 / (double)points;
-  int64_t bytes = points * (shape.single ? 8 : 16);
-  for (int64_t i = 0; i < waves && !status; ++i) {
-    char* wave = (char*)out->data + i * bytes;
-    status = transformed(&library, there, inverse, (char*)in->data + i * bytes, wave);
-    if (shape.single)
-      multiply_single((float*)wave, by->data, scale, points);
-    else
-      multiply_double((double*)wave, by->data, scale, points);
-    if (!status) status = transformed(&library, back, !inverse, wave, wave);
-  }
+  if (shape.waves == 0) return NULL;
+  const Plan* plan;
+  int status = plan_of(&shape, &plan);
+  if (!status) status = filtered(&library, plan, inverse, in->data, by->data, out->data);
   return told(call->api, status);
 }
 

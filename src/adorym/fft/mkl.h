@@ -1,7 +1,5 @@
 /* Intel's Math Kernel Library; the inverse is divided by the number of points. */
 
-enum { DIVIDED = 1 };
-
 /* From its mkl_dfti.h. */
 enum { DFTI_COMPLEX = 32, DFTI_SINGLE = 35, DFTI_DOUBLE = 36, DFTI_INPLACE = 43, DFTI_NOT_INPLACE = 44 };
 enum {
@@ -13,34 +11,58 @@ enum {
   DFTI_THREAD_LIMIT = 27
 };
 
-typedef void* Plan;
+typedef struct {
+  Shape shape;
+  void* all;           /* waves, from one buffer into another */
+  void *one, *one_within; /* and one of them, in place as well */
+} Plan;
 
 typedef struct {
-  long (*create)(Plan*, int, int, long, ...);
-  long (*set)(Plan, int, ...);
-  long (*commit)(Plan);
-  long (*forward)(Plan, void*, ...);
-  long (*backward)(Plan, void*, ...);
+  long (*create)(void**, int, int, long, ...);
+  long (*set)(void*, int, ...);
+  long (*commit)(void*);
+  long (*forward)(void*, void*, ...);
+  long (*backward)(void*, void*, ...);
   const char* (*message)(long);
 } Library;
 
-static int planned(const Library* mkl, const Shape* shape, Plan* plan) {
+static long described(const Library* mkl, const Shape* shape, int64_t waves, int in_place, void** plan) {
   long lengths[2] = {shape->rows, shape->columns};
   long points = shape->rows * shape->columns;
   long status = mkl->create(plan, shape->single ? DFTI_SINGLE : DFTI_DOUBLE, DFTI_COMPLEX, 2L, lengths);
-  if (!status) status = mkl->set(*plan, DFTI_PLACEMENT, (long)(shape->in_place ? DFTI_INPLACE : DFTI_NOT_INPLACE));
-  if (!status) status = mkl->set(*plan, DFTI_NUMBER_OF_TRANSFORMS, (long)shape->waves);
+  if (!status) status = mkl->set(*plan, DFTI_PLACEMENT, (long)(in_place ? DFTI_INPLACE : DFTI_NOT_INPLACE));
+  if (!status) status = mkl->set(*plan, DFTI_NUMBER_OF_TRANSFORMS, (long)waves);
   if (!status) status = mkl->set(*plan, DFTI_INPUT_DISTANCE, points);
   if (!status) status = mkl->set(*plan, DFTI_OUTPUT_DISTANCE, points);
   /* one thread: cores are kept busy by dealing waves out over devices */
   if (!status) status = mkl->set(*plan, DFTI_THREAD_LIMIT, 1L);
   if (!status) status = mkl->set(*plan, DFTI_BACKWARD_SCALE, 1.0 / (double)points);
-  if (!status) status = mkl->commit(*plan);
+  return status ? status : mkl->commit(*plan);
+}
+
+static int planned(const Library* mkl, const Shape* shape, Plan* plan) {
+  plan->shape = *shape;
+  long status = described(mkl, shape, shape->waves, 0, &plan->all);
+  if (!status) status = described(mkl, shape, 1, 0, &plan->one);
+  if (!status) status = described(mkl, shape, 1, 1, &plan->one_within);
   return (int)status;
 }
 
 static int transformed(const Library* mkl, const Plan* plan, int inverse, void* in, void* out) {
-  return (int)(inverse ? mkl->backward : mkl->forward)(*plan, in, out);
+  return (int)(inverse ? mkl->backward : mkl->forward)(plan->all, in, out);
+}
+
+/* One wave after the other, which stays in the cache. */
+static int filtered(const Library* mkl, const Plan* plan, int inverse, void* in, const void* by, void* out) {
+  int64_t points = plan->shape.rows * plan->shape.columns, bytes = points * (plan->shape.single ? 8 : 16);
+  int status = 0;
+  for (int64_t i = 0; i < plan->shape.waves && !status; ++i) {
+    char* wave = (char*)out + i * bytes;
+    status = (int)(inverse ? mkl->backward : mkl->forward)(plan->one, (char*)in + i * bytes, wave);
+    multiply(plan->shape.single, wave, by, 1.0, points);
+    if (!status) status = (int)(inverse ? mkl->forward : mkl->backward)(plan->one_within, wave);
+  }
+  return status;
 }
 
 static const char* message(const Library* mkl, int status) { return mkl->message(status); }
