@@ -16,7 +16,8 @@ from jaxtyping import Array, Complex
 
 from adorym._core import SamplingError
 from adorym._core.words import scope
-from adorym.propagation._backward import Backward, chain_of_slabs
+from adorym.propagation._backward import Backward
+from adorym.propagation._derivatives import chain_of_slabs
 from adorym.propagation._transmission import transmission
 from adorym.propagation._windows import Windows
 
