@@ -92,7 +92,8 @@ def _implementation(*flat: Array, plan: _Plan, linear: tuple[int, ...]) -> Array
 
     def along(front: Array, moved: Array, step: Callable[[_Chain, Array], Array]) -> Array:
         def function(front: Array, own: Parts) -> Array:
-            return step(_Chain(plan, tuple(own[i] if i in own else x for i, x in enumerate(operands))), front)
+            mixed = dict(enumerate(operands)) | own
+            return step(_Chain(plan, tuple(mixed.values())), front)
 
         return jax.jvp(function, (front, {i: operands[i] for i in some}), (moved, some))[1]
 
