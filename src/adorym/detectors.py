@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import abc
-import functools
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -11,6 +10,7 @@ from jaxtyping import Array, Float
 
 from adorym._core import SamplingError
 from adorym._core.fourier import crop_frequencies
+from adorym._core.short_sum import short_sum
 from adorym.waves import Wave
 
 
@@ -56,7 +56,7 @@ class Detector(AbstractDetector):
 
     def record(self, wave: Wave) -> Float[Array, "frame y x"]:
         """See `AbstractDetector.record`."""
-        photons = functools.reduce(jnp.add, jnp.unstack(wave.intensity, axis=1))  # a sum's kernel is ten times slower
+        photons = short_sum(wave.intensity, axis=1)
         if self.binning > 1:
             frames, ny, nx = photons.shape
             b = self.binning
