@@ -52,7 +52,27 @@ What the rest is, and what was tried:
   and exchanged, and a transposition alone takes longer than half an FFT. Outside a loop XLA spreads it, but a chain
   written out slab by slab is no faster: 1024² through 32 slabs 1.22 s in place of 1.30 walked back, 0.97 in place of
   0.99 with the waves stored (Xeon, 2026-11-28), and it takes two to ten times the memory.
-- **Transposing by ourselves** (rows, transpose, rows): slower than XLA's own 2D FFT, which takes columns in blocks.
+- **Whole kernels.** XLA cuts the kernels of every device up for all cores, inside loops too, and hands the parts to
+  threads that all devices share. Where each device has a core to itself, waves leave the cache they lie in, threads
+  that wait for parts take time from those that work, and a device that they leave alone is waited for at the end of the
+  pass. A job leaves the pass out that cuts (`XLA_FLAGS=--xla_disable_hlo_passes=cpu-parallel-task-assigner`; set it
+  yourself in scripts with as many devices as cores): a step on 10 frames of 128² with 4 modes takes 6.4 to 7.2 ms in
+  place of 8.3 to 9.8 through 2 slices, 11.8 to 12.0 for 16.5 through 4, 22.7 to 23.5 for 30.5 to 31.2 through 8 (AMD
+  EPYC, FFTW, 2026-11-30, in turn). In the table above it is left out for two host devices, not for one.
+- **A filter is one operation**: transform, product and transform back, a wave at a time, where a library makes the
+  transforms. By itself it gained nothing, as XLA had joined the products to what is done anyway, but it lets the next
+  be done.
+- **Columns in one piece.** FFTW takes twice as long for the columns of a wave, where they lie, as for its rows. Above
+  32 kB a wave's rows are transformed, and then some columns at a time copied out into the first cache, transformed,
+  multiplied and transformed back before they are put where they were. One core of that EPYC filters 128² in 40 µs in
+  place of 46, 256² in 171 for 240, 512² in 0.78 ms for 1.19, 1024² in 3.9 for 5.8 and 2048² in 23 for 37; lengths with
+  factors of 3 and 5 gain less, some nothing. Waves of 2ⁿ bytes a row share few places of a cache: 32 or 64 columns at a
+  time, an odd number of cache lines from one to the next, decide whether it is a gain (16 columns of 1024²: 5.0 ms).
+- **Along the waves kept.** A derivative along a vector computed the plain chain a second time. Where the waves are
+  stored it goes along them, which takes 4 FFTs a slab in place of 6: a curvature of a view of 81 frames of 48² through
+  22 slabs 20.7 ms in place of 26.2, of a hologram of 64² 1.57 for 1.86.
+- **A sum over modes** that was made of its parts put them together again on its way back, element by element where
+  there were two: 64 frames of 64² with two modes took 2.5 ms, with one 1.1, with four 2.8. It repeats now: 1.5.
 - **Large pages.** A fresh array of 64 MB costs 16,000 page faults, 25 to 35 ms of the system's time, more than most
   kernels take to fill it. The command `adorym` asks the C library for pages of 2 MB before it starts
   (`GLIBC_TUNABLES=glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=8388608:glibc.malloc.trim_threshold=16777216`; set
@@ -68,10 +88,10 @@ What the rest is, and what was tried:
   and FFTW among the libraries, 2.48, 0.845, 2.27 and 2.57. On an AMD EPYC (2026-11-29) MKL takes no less than XLA below
   256², and the chains with it 4.11, 1.05, 2.51 and 4.55 times the floor, where FFTW sets it; with FFTW 1.62, 1.63, 2.26
   and 3.86 (medians of the rounds 1.89, 1.65, 2.46 and 3.03), and a view of 64³ through 64 slabs 3.0 in place of 3.8
-  times its FFTs: more than the limits, for the longest chain and for that view.
+  times its FFTs; since then with whole kernels and columns in one piece as in the tables.
 - **MKL's FFT through XLA's foreign-function interface.** The transform is a primitive of its own, so that for
   derivatives, vmap and compilation it is one operation, and on a processor with MKL (`adorym[mkl]`) a call of that
-  library. 150 lines of C stand between the two, compiled against the installed JAX's own headers when they are first
+  library. 200 lines of C stand between the two, compiled against the installed JAX's own headers when they are first
   used, as wheels for each platform and version would be more to keep than to gain. In a loop as the slabs are, one core
   of a Xeon takes 0.16 ms in place of 0.28 for 8 waves of 128², 1.9 for 4.6 (16 of 256²), 1.3 for 2.7 (2 of 512²), 3.3
   for 6.7 (1024²) and 0.010 for 0.036 (96²). FFTW, planned for half a second, is between the two: 2.7, 2.3 and 4.4 ms
