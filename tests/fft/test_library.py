@@ -34,6 +34,7 @@ def waves(shape, dtype=np.complex128, seed=0):
 
 
 SHAPES = [(4, 4), (1, 7), (5, 1), (3, 16, 24), (2, 3, 31, 17), (2, 1, 3, 2, 40, 6), (128, 96), (0, 8, 8)]
+SHAPES += [(2, 90, 134), (67, 71), (300, 22), (2, 260, 264)]  # too large for a first cache
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)

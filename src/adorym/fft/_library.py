@@ -206,7 +206,7 @@ def _compile(file: Path, headers: Path, header: Path) -> None:
         raise FftError("there is no C compiler: install gcc or clang, or say by CC where one is.")
     handle, draft = tempfile.mkstemp(suffix=".so", dir=file.parent)
     os.close(handle)
-    flags = ["-O3", "-shared", "-fPIC", f"-I{headers}", f'-DLIBRARY="{header}"']
+    flags = ["-O3", "-fno-strict-aliasing", "-shared", "-fPIC", f"-I{headers}", f'-DLIBRARY="{header}"']
     command = [*compiler.split(), *flags, str(_SOURCE), "-o", draft, "-lpthread"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)

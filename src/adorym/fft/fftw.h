@@ -129,16 +129,23 @@ typedef struct {
 
 typedef double Four __attribute__((vector_size(32))); /* numbers of 32 bits, both halves of each as one */
 
+#ifdef __clang__
+#define PICK(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
+#else
+typedef int64_t Places __attribute__((vector_size(32)));
+#define PICK(a, b, i, j, k, l) __builtin_shuffle(a, b, (Places){i, j, k, l})
+#endif
+
 #define LOAD(value, from) Four value; memcpy(&value, from, sizeof value)
-#define STORE(to, ...) value = __builtin_shufflevector(__VA_ARGS__); memcpy(to, &value, sizeof value)
+#define STORE(to, ...) value = PICK(__VA_ARGS__); memcpy(to, &value, sizeof value)
 
 static inline void four_by_four(double* restrict to, int64_t to_next, const double* restrict from, int64_t from_next) {
   LOAD(a, from);
   LOAD(b, from + from_next);
   LOAD(c, from + 2 * from_next);
   LOAD(d, from + 3 * from_next);
-  Four ab = __builtin_shufflevector(a, b, 0, 4, 2, 6), ba = __builtin_shufflevector(a, b, 1, 5, 3, 7);
-  Four cd = __builtin_shufflevector(c, d, 0, 4, 2, 6), dc = __builtin_shufflevector(c, d, 1, 5, 3, 7);
+  Four ab = PICK(a, b, 0, 4, 2, 6), ba = PICK(a, b, 1, 5, 3, 7);
+  Four cd = PICK(c, d, 0, 4, 2, 6), dc = PICK(c, d, 1, 5, 3, 7);
   Four value;
   STORE(to, ab, cd, 0, 1, 4, 5);
   STORE(to + to_next, ba, dc, 0, 1, 4, 5);
