@@ -10,10 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 from benchmarks.speed.clock import Run, alternate, quickest, ratio, rounded, timed
 from benchmarks.speed.floor import Ffts
-from benchmarks.speed.settings import ALL_CORES, Settings
+from benchmarks.speed.settings import Settings
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from adorym.propagation import Backward, multislice, transfer_function
+from adorym.sharding import ALL_CORES
 from adorym.waves import Grid
 
 Shape = tuple[int, int, int]

@@ -10,9 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from benchmarks.speed.chain import WAYS, scratch
 from benchmarks.speed.clock import Run, alternate, quickest, ratio, rounded, timed
-from benchmarks.speed.settings import ALL_CORES, Settings
+from benchmarks.speed.settings import Settings
 
 from adorym.rotation import rotate
+from adorym.sharding import ALL_CORES
 
 
 def memory(size: int, depths: tuple[int, int]) -> list[dict[str, Any]]:

@@ -25,7 +25,3 @@ class Settings:
     small: bool = False
     pythons: tuple[Path, ...] = ()
     patience: float = 60.0
-
-
-ALL_CORES = {"xla_disable_hlo_passes": ""}
-"""Options of XLA's compiler with which one device has all cores: it cuts kernels up for them, as it does by itself."""

@@ -20,6 +20,10 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec, SingleDeviceShardin
 from adorym._core import Batch
 from adorym._core.words import scope
 
+ALL_CORES = {"xla_disable_hlo_passes": ""}
+"""Options of XLA's compiler for what one device does while the others wait: its kernels are cut up for all cores, which
+is left out where each device has a core to itself."""
+
 
 def replicate(tree: Any) -> Any:
     """The arrays of a tree, whole on every device of the machine.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +12,7 @@ from jaxtyping import Array, Float
 
 from adorym.data import Dataset
 from adorym.rotation import rotate
+from adorym.sharding import ALL_CORES
 
 
 def ramp_filter(projections: Float[np.ndarray, "y x"]) -> Float[np.ndarray, "y x"]:
@@ -50,7 +52,7 @@ def back_projection(
     """
     offset = jnp.asarray(axis_offset, jnp.zeros(()).dtype)
 
-    @jax.jit
+    @partial(jax.jit, compiler_options=ALL_CORES)
     def spread(projection: Array, angle: Array) -> Array:
         def project(volume: Array) -> Array:
             return rotate(volume, angle, offset, size=(shape[0], projection.shape[1]), planes=shape[0])[0]
