@@ -3,7 +3,8 @@
     python -m benchmarks.plan JOB [--set KEY=VALUE ...]
 
 Each runs as a process of its own, which finds nothing compiled by another. Where the data decide the end, the forecast
-is taken for as many steps as the run then had. The machine should have nothing else to do meanwhile.
+is taken for as many steps as the run then had, at each binning of each stage. The machine should have nothing else to
+do meanwhile.
 """
 
 from __future__ import annotations
@@ -14,8 +15,12 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 from typing import Any
+
+Steps = Counter[tuple[int, int]]
+"""How many there were, by stage and binning."""
 
 ALONE = {**os.environ, "JAX_ENABLE_COMPILATION_CACHE": "false"}  # compiling takes memory as well as time
 
@@ -32,8 +37,8 @@ def foretold(job: Path, sets: list[str]) -> dict[str, Any]:
     return json.loads(run.stdout)
 
 
-def measured(job: Path, sets: list[str]) -> dict[str, Any]:
-    """The summary of the run."""
+def measured(job: Path, sets: list[str]) -> tuple[dict[str, Any], Steps]:
+    """The summary of the run, and its steps."""
     words = [word for one in sets for word in ("--set", one)]
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
@@ -43,16 +48,19 @@ def measured(job: Path, sets: list[str]) -> dict[str, Any]:
             stdout=subprocess.DEVNULL,
             env=ALONE,
         )
-        return json.loads((run / "summary.json").read_text(encoding="utf-8"))
+        lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+        records = [record for record in map(json.loads, lines) if record["step"]]
+        steps = Counter((record["stage"], record.get("binning", 1)) for record in records)
+        return json.loads((run / "summary.json").read_text(encoding="utf-8")), steps
 
 
-def at_steps(plan: dict[str, Any], steps: int) -> float:
-    """Seconds foretold for a number of steps, between the usual number and the most."""
-    told = plan["time"]
-    if told["most_steps"] == told["usual_steps"]:
-        return told["usual"]
-    slope = (told["most"] - told["usual"]) / (told["most_steps"] - told["usual_steps"])
-    return told["usual"] + (steps - told["usual_steps"]) * slope
+def at_steps(plan: dict[str, Any], steps: Steps) -> float:
+    """Seconds foretold for so many steps of each stage and binning, from those that are usual."""
+    seconds = plan["time"]["usual"]
+    for leg in plan["legs"]:
+        more = steps[leg["stage"], leg["binning"]] - leg["usual_steps"]
+        seconds += more * leg["seconds_per_step"]
+    return seconds
 
 
 def main() -> None:
@@ -61,9 +69,10 @@ def main() -> None:
     parser.add_argument("job", type=Path)
     parser.add_argument("--set", metavar="KEY=VALUE", dest="sets", action="append", default=[])
     arguments = parser.parse_args()
-    plan, summary = (one(arguments.job, arguments.sets) for one in (foretold, measured))
-    seconds = at_steps(plan, summary["steps"])
-    print(f"{arguments.job}: {summary['steps']} steps")
+    plan = foretold(arguments.job, arguments.sets)
+    summary, steps = measured(arguments.job, arguments.sets)
+    seconds = at_steps(plan, steps)
+    print(f"{arguments.job}: {', '.join(f'{count} steps at {factor}' for (_, factor), count in steps.items())}")
     for name, told, taken, unit in (
         ("peak memory", plan["memory"]["host"] / 1e6, summary["peak_memory"] / 1e6, "MB"),
         ("time", seconds, summary["seconds"], "s"),

@@ -72,6 +72,10 @@ when it first meets a size, which takes it up to a second, and keeps what it fou
 report say who made the transforms, and why. In the environment `ADORYM_FFT=xla` leaves them to XLA, and `mkl` or `fftw`
 refuses to run without that library.
 
+With `devices = 0` every core has a device of its own. XLA is then told, by `XLA_FLAGS`, not to cut the kernels of each
+device up for all cores, which [takes longer](speed.md). Where that variable has `xla_disable_hlo_passes` in it already,
+it is left as it is.
+
 This page is made from the code by `docs/generate.py`.
 """
 
