@@ -95,10 +95,10 @@ class Targets(NamedTuple):
         filter, inverse_filter: a transform, the forward or the inverse one, the product with a second array `(y, x)`,
             and the transform back, divided by the number of points.
         divided: whether `inverse` is divided by that as well; if not it is here, where XLA joins it to what follows.
-        transposed: whether the second array of a filter is `(x, y)`.
+        transposed: bytes of a wave above which the second array of a filter is `(x, y)`, if ever.
 
     Example:
-        >>> Targets("a", "b", "c", "d", divided=True, transposed=False).forward
+        >>> Targets("a", "b", "c", "d", divided=True, transposed=None).forward
         'a'
     """
 
@@ -107,7 +107,7 @@ class Targets(NamedTuple):
     filter: str
     inverse_filter: str
     divided: bool
-    transposed: bool
+    transposed: int | None
 
 
 def use_on_cpu(targets: Targets) -> None:
@@ -126,7 +126,8 @@ def use_on_cpu(targets: Targets) -> None:
 
     def filtered(field: Array, transfer: Array, *, inverse: bool) -> Array:
         target = targets.inverse_filter if inverse else targets.filter
-        by = transfer.T if targets.transposed else transfer
+        turned = targets.transposed is not None and transfer.nbytes > targets.transposed
+        by = transfer.T if turned else transfer
         return jax.ffi.ffi_call(target, jax.ShapeDtypeStruct(field.shape, field.dtype))(field, by)
 
     for primitive, rule in ((_transform, lowered), (_filter, filtered)):

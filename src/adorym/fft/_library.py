@@ -24,6 +24,9 @@ from adorym._core.fourier import Targets, use_on_cpu
 
 _SOURCE = Path(__file__).with_name("fft.c")
 
+_FIRST_CACHE = 32 << 10
+"""Bytes of a wave that a processor's first cache has room for."""
+
 _SEQUENTIAL = 1
 """MKL_THREADING_SEQUENTIAL: MKL needs no library of threads then."""
 
@@ -58,14 +61,14 @@ class _Library:
         package: of Python's packages, the one that brings it.
         stems: names of its files.
         divided: whether its inverse is divided by the number of points.
-        transposed: whether it is given the transpose of what it filters by.
+        transposed: bytes of a wave above which it is given the transpose of what it filters by, if ever.
         opened: from its files and the folder of what is kept to the structure `Library` of its header, and its version.
     """
 
     package: str
     stems: tuple[str, ...]
     divided: bool
-    transposed: bool
+    transposed: int | None
     opened: Callable[[tuple[ctypes.CDLL, ...], Path], tuple[Any, str]]
 
 
@@ -157,8 +160,8 @@ def _fftw(files: tuple[ctypes.CDLL, ...], folder: Path) -> tuple[Any, str]:
 
 
 _LIBRARIES = {
-    "mkl": _Library("mkl", ("libmkl_rt",), True, False, _mkl),
-    "fftw": _Library("pyfftw", ("libfftw3", "libfftw3f"), False, True, _fftw),
+    "mkl": _Library("mkl", ("libmkl_rt",), True, None, _mkl),
+    "fftw": _Library("pyfftw", ("libfftw3", "libfftw3f"), False, _FIRST_CACHE, _fftw),
 }
 
 
@@ -189,7 +192,7 @@ def _bridge(name: str, folder: Path) -> tuple[ctypes.CDLL, str]:
     headers, header = Path(jax.ffi.include_dir()), _SOURCE.with_name(f"{name}.h")
     parts = (_SOURCE, header, headers / "xla" / "ffi" / "api" / "c_api.h")
     made_of = b"".join(part.read_bytes() for part in parts)
-    target = f"{name}_{hashlib.sha256(made_of + bytes(folder)).hexdigest()[:12]}"
+    target = f"{name}_{hashlib.sha256(made_of + bytes(folder) + b'%d' % _FIRST_CACHE).hexdigest()[:12]}"
     file = folder / f"{target}.so"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -206,7 +209,15 @@ def _compile(file: Path, headers: Path, header: Path) -> None:
         raise FftError("there is no C compiler: install gcc or clang, or say by CC where one is.")
     handle, draft = tempfile.mkstemp(suffix=".so", dir=file.parent)
     os.close(handle)
-    flags = ["-O3", "-fno-strict-aliasing", "-shared", "-fPIC", f"-I{headers}", f'-DLIBRARY="{header}"']
+    flags = [
+        "-O3",
+        "-fno-strict-aliasing",
+        "-shared",
+        "-fPIC",
+        f"-I{headers}",
+        f'-DLIBRARY="{header}"',
+        f"-DFIRST_CACHE={_FIRST_CACHE}",
+    ]
     command = [*compiler.split(), *flags, str(_SOURCE), "-o", draft, "-lpthread"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)

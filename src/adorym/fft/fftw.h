@@ -13,9 +13,8 @@ enum { NO_PLAN = 1 };
 
 /* FFTW takes twice as long for columns, where they are, as for rows. So rows are transformed, and then some columns at a
    time copied out, each to lie in one piece, transformed and put back; of a filter all that is left is done to them
-   meanwhile. What a filter multiplies by is transposed: a column of the waves is a row of it. Waves that the first cache
-   has room for are left to FFTW as a whole. */
-enum { FIRST_CACHE = 32 << 10 };
+   meanwhile. What a filter multiplies by is transposed then: a column of the waves is a row of it. Waves of up to
+   FIRST_CACHE bytes, which Python tells as well, are left to FFTW as a whole. */
 enum { FEW = 32, MANY = 64, LONG = 256 }; /* columns at a time, where they have fewer rows than LONG, and more */
 
 typedef void* (*Make)(int, int, void*, void*, int, unsigned);
@@ -56,12 +55,12 @@ static void kept(const Library* fftw, int single) {
   if (!fftw->both[single].keep(draft) || rename(draft, fftw->files[single])) remove(draft);
 }
 
-/* Room for columns, zeros, as where there are fewer than usual what is beside them is transformed as well; or for what
-   whole waves are filtered by. */
+/* Room for columns; zeros, as where there are fewer than usual what is beside them is transformed as well. */
 static int copied_out(const Plan* plan, void** some) {
-  size_t bytes = plan->at_a_time ? (size_t)(plan->at_a_time * plan->next) * plan->number : plan->bytes;
+  size_t bytes = (size_t)(plan->at_a_time * plan->next) * plan->number;
+  if (!bytes) return 0;
   if (posix_memalign(some, 64, bytes)) return NO_MEMORY;
-  if (plan->at_a_time) memset(*some, 0, bytes);
+  memset(*some, 0, bytes);
   return 0;
 }
 
@@ -206,7 +205,7 @@ static void do_wave(const Plan* plan, int inverse, char* in, const char* by, cha
   plan->execute(plan->whole[inverse], in, out);
   if (!by) return;
   int64_t points = plan->shape.rows * plan->shape.columns;
-  multiply(plan->shape.single, out, some, 1.0 / (double)points, points);
+  multiply(plan->shape.single, out, by, 1.0 / (double)points, points);
   plan->execute(plan->whole_within[!inverse], out, out);
 }
 
@@ -214,8 +213,6 @@ static int filtered(const Library* fftw, const Plan* plan, int inverse, void* in
   (void)fftw;
   void* some = NULL;
   if (copied_out(plan, &some)) return NO_MEMORY;
-  if (by && !plan->at_a_time) /* as the waves lie */
-    transpose(plan->shape.single, some, plan->shape.columns, by, plan->shape.rows, plan->shape.columns, plan->shape.rows);
   for (int64_t i = 0; i < plan->shape.waves; ++i)
     do_wave(plan, inverse, (char*)in + i * plan->bytes, by, (char*)out + i * plan->bytes, some);
   free(some);
