@@ -72,7 +72,7 @@ What the rest is, and what was tried:
   stored it goes along them, which takes 4 FFTs a slab in place of 6: a curvature of a view of 81 frames of 48² through
   22 slabs 20.7 ms in place of 26.2, of a hologram of 64² 1.57 for 1.86.
 - **A sum over modes** that was made of its parts put them together again on its way back, element by element where
-  there were two: 64 frames of 64² with two modes took 2.5 ms, with one 1.1, with four 2.8. It repeats now: 1.5.
+  there were two: 64 frames of 64² with two modes took 2.5 ms, with one 1.1, with four 2.8. It repeats now: 1.6.
 - **Large pages.** A fresh array of 64 MB costs 16,000 page faults, 25 to 35 ms of the system's time, more than most
   kernels take to fill it. The command `adorym` asks the C library for pages of 2 MB before it starts
   (`GLIBC_TUNABLES=glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=8388608:glibc.malloc.trim_threshold=16777216`; set
