@@ -30,7 +30,7 @@ Advance = Callable[[int, int], None]
 Measure = Callable[[ResolvedJob, Registries, Advance], tuple[Dataset, Truth | None]]
 
 _MANY = 10**7
-"""Pixels of all frames from which on it takes seconds to find where to begin."""
+"""Pixels of all frames of a full field from which on it takes seconds to find where to begin."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,8 +102,8 @@ def prepare(
     (output,) = (entry.build() for entry in entries(resolved, known, "output"))
     if truth is None and output.truth is not None:
         truth = measurement_truth(output)
-    if math.prod(dataset.frames.shape) > _MANY:
-        note("building the model, and finding where to begin")
+    if dataset.positions is None and math.prod(dataset.frames.shape) > _MANY:
+        note("finding where to begin")
     task = task_of(resolved, known, dataset)
     if truth is not None:
         error_of(result_of(task.model, dataset), truth)  # says now, not after the first step, that they do not fit
