@@ -165,6 +165,6 @@ def curves(case: Case, rows: dict[str, dict[str, Any]]) -> bytes:
         axes.set_xticks([], minor=True)
         axes.grid(visible=True, which="both", alpha=0.5)
         axes.tick_params(which="both", labelsize=8, colors=MUTED)
-        axes.legend(fontsize=8)
+        axes.legend(fontsize=8, loc="lower left")
 
     return picture((4.8, 3.2), f"{case.name}: error against wall time", draw).png
