@@ -3,8 +3,8 @@
     python -m benchmarks.plan JOB [--set KEY=VALUE ...]
 
 Each runs as a process of its own, which finds nothing compiled by another. Where the data decide the end, the forecast
-is taken for as many steps as the run then had, at each binning of each stage. The machine should have nothing else to
-do meanwhile.
+is taken for as many steps as the run then had, at each binning of each stage and on each part of the views. The machine
+should have nothing else to do meanwhile.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-Steps = Counter[tuple[int, int]]
-"""How many there were, by stage and binning."""
+Steps = Counter[tuple[int, int, int]]
+"""How many there were, by stage, binning and every how many-th view they saw."""
 
 ALONE = {**os.environ, "JAX_ENABLE_COMPILATION_CACHE": "false"}  # compiling takes memory as well as time
 
@@ -50,16 +50,17 @@ def measured(job: Path, sets: list[str]) -> tuple[dict[str, Any], Steps]:
         )
         lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
         records = [record for record in map(json.loads, lines) if record["step"]]
-        steps = Counter((record["stage"], record.get("binning", 1)) for record in records)
+        steps = Counter((one["stage"], one.get("binning", 1), one.get("every", 1)) for one in records)
         return json.loads((run / "summary.json").read_text(encoding="utf-8")), steps
 
 
 def at_steps(plan: dict[str, Any], steps: Steps) -> float:
-    """Seconds foretold for so many steps of each stage and binning, from those that are usual."""
+    """Seconds foretold for so many steps of each kind, from those that are usual."""
     seconds = plan["time"]["usual"]
     for leg in plan["legs"]:
-        more = steps[leg["stage"], leg["binning"]] - leg["usual_steps"]
-        seconds += more * leg["seconds_per_step"]
+        for part in leg["parts"]:
+            more = steps[leg["stage"], leg["binning"], part["every"]] - part["usual_steps"]
+            seconds += more * part["seconds_per_step"]
     return seconds
 
 
@@ -72,7 +73,8 @@ def main() -> None:
     plan = foretold(arguments.job, arguments.sets)
     summary, steps = measured(arguments.job, arguments.sets)
     seconds = at_steps(plan, steps)
-    print(f"{arguments.job}: {', '.join(f'{count} steps at {factor}' for (_, factor), count in steps.items())}")
+    kinds = (f"{count} steps at {factor}, every {every}" for (_, factor, every), count in steps.items())
+    print(f"{arguments.job}: {'; '.join(kinds)}")
     for name, told, taken, unit in (
         ("peak memory", plan["memory"]["host"] / 1e6, summary["peak_memory"] / 1e6, "MB"),
         ("time", seconds, summary["seconds"], "s"),

@@ -1,4 +1,4 @@
-"""What is foretold is taken for the steps that a run then had at each binning."""
+"""What is foretold is taken for the steps that a run then had at each binning and on each part of the views."""
 
 from __future__ import annotations
 
@@ -10,14 +10,23 @@ from benchmarks.plan import at_steps
 PLAN = {
     "time": {"usual": 100.0},
     "legs": [
-        {"stage": 0, "binning": 2, "usual_steps": 60, "seconds_per_step": 0.1},
-        {"stage": 0, "binning": 1, "usual_steps": 60, "seconds_per_step": 1.0},
+        {"stage": 0, "binning": 2, "parts": [{"every": 1, "usual_steps": 60, "seconds_per_step": 0.1}]},
+        {
+            "stage": 0,
+            "binning": 1,
+            "parts": [
+                {"every": 4, "usual_steps": 12, "seconds_per_step": 0.25},
+                {"every": 1, "usual_steps": 48, "seconds_per_step": 1.0},
+            ],
+        },
     ],
 }
 
 
 @pytest.mark.parametrize(
-    ("coarse", "fine", "seconds"), [(60, 60, 100.0), (50, 60, 99.0), (60, 160, 200.0), (0, 60, 94.0)]
+    ("coarse", "few", "fine", "seconds"),
+    [(60, 12, 48, 100.0), (50, 12, 48, 99.0), (60, 12, 148, 200.0), (60, 32, 48, 105.0), (0, 12, 48, 94.0)],
 )
-def test_steps_of_each_binning_count_as_what_they_take(coarse, fine, seconds):
-    assert at_steps(PLAN, Counter({(0, 2): coarse, (0, 1): fine})) == pytest.approx(seconds)
+def test_steps_of_each_kind_count_as_what_they_take(coarse, few, fine, seconds):
+    counted = Counter({(0, 2, 1): coarse, (0, 1, 4): few, (0, 1, 1): fine})
+    assert at_steps(PLAN, counted) == pytest.approx(seconds)

@@ -14,6 +14,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import PyTree
 
 from adorym._core import DataError
@@ -21,7 +22,11 @@ from adorym.data import ArrayFrames, Dataset
 from adorym.detectors import Detector
 from adorym.experiment import EXPERIMENTS, Experiment, PlannedFrames
 from adorym.objects import Image, LogAmplitudePhase, Volume
+from adorym.sharding import nbytes
 from adorym.transport import FarField
+
+_COPIES = 2 << 30
+"""Bytes that copies of a sample, one for each further device, may take."""
 
 
 def simulate(
@@ -150,16 +155,43 @@ def _sample(experiment: Experiment, delta: np.ndarray, beta: np.ndarray) -> Volu
 
 
 @eqx.filter_jit
-def _predict(experiment: Experiment, view: PyTree, frames: PyTree) -> PyTree:
-    return experiment.predict_view(view, frames)
+def _predict(experiment: Experiment, mesh: Mesh, views: PyTree, frames: PyTree) -> PyTree:
+    """Expected counts `(device, frame, y, x)` of some frames of a view for each device."""
+
+    def one(experiment: Experiment, views: PyTree, frames: PyTree) -> PyTree:
+        return experiment.predict_view(views[0], frames[0])[None]
+
+    each = PartitionSpec("device")
+    specs = {"in_specs": (PartitionSpec(), each, each), "out_specs": each}
+    return jax.shard_map(one, mesh=mesh, **specs, check_vma=False)(experiment, views, frames)
+
+
+def _sharing(sample: PyTree, parts: int) -> Mesh:
+    """The devices that share the work, each with a copy of the sample, which may take only so much more memory."""
+    return Mesh(jax.local_devices()[: min(parts, 1 + _COPIES // nbytes(sample))], ("device",))
 
 
 def _expected(experiment: Experiment, plan: Dataset, at_once: int = 32) -> Iterator[np.ndarray]:
-    """Expected counts view by view, a few frames at a time."""
+    """Expected counts view by view; each device does a few frames of one at a time."""
     views, frames = plan.frames.shape[:2]
-    for view in range(views):
-        parts = []
-        for start in range(0, frames, at_once):
-            chosen = np.minimum(np.arange(start, start + min(at_once, frames)), frames - 1)
-            parts.append(np.asarray(_predict(experiment, jnp.asarray(view), jnp.asarray(chosen)))[: frames - start])
-        yield np.concatenate(parts)
+    some = min(at_once, frames)
+    parts = [(view, start) for view in range(views) for start in range(0, frames, some)]
+    mesh = _sharing(experiment.object, len(parts))
+    experiment = jax.device_put(experiment, NamedSharding(mesh, PartitionSpec()))
+
+    def found(first: int) -> jax.Array:
+        chosen = np.array(parts)[np.minimum(np.arange(first, first + mesh.size), len(parts) - 1)]
+        each = np.minimum(chosen[:, 1:] + np.arange(some), frames - 1)
+        return _predict(experiment, mesh, chosen[:, 0], each)
+
+    done: list[np.ndarray] = []
+    ahead = found(0)
+    for first in range(0, len(parts), mesh.size):
+        here = ahead
+        if first + mesh.size < len(parts):  # while these go to the host, the next are at work
+            ahead = found(first + mesh.size)
+        for (_, start), counts in zip(parts[first : first + mesh.size], np.asarray(here), strict=False):
+            done.append(counts[: frames - start])
+            if start + some >= frames:
+                yield np.concatenate(done)
+                done = []

@@ -106,6 +106,32 @@ def test_a_relaxation_begins_with_few_views():
     assert (few.fits, half.fits, all_of_them.fits) == (2 * 24, 4 * 24, 6 * 24)
 
 
+def test_steps_that_see_a_part_of_the_views_are_foreseen_by_themselves():
+    """Of the usual steps as many as see it where every look is a gain."""
+    data = problems.measured(problems.smooth_truth(0), None)
+    frames = ArrayFrames(np.ones((48, 1, problems.SIZE, problems.SIZE)))
+    data = dataclasses.replace(data, frames=frames, angles=np.arange(48) / 9, weights=np.ones((48, 1)))
+    solver = Relaxation.of(LBFGS(**BATCH))
+    task = Task(data, problems.blank(), problems.problem(), (Stage((problems.PATH,), solver),))
+    (one,) = forecast(task).legs
+    assert one.usual_parts == {2: 12, 1: 48}
+    free = dataclasses.replace(one, rates=Rates(gradient=1.0))
+    batches = one.batches
+    assert batches == 22  # four views are kept back
+    assert free.seconds_per_step() == pytest.approx(batches * (1 + 2 / 60))  # two ways up in sixty steps
+    assert free.seconds_per_step(2) == pytest.approx(free.seconds_per_step() / 2)
+    assert dataclasses.replace(one, usual=6).usual_parts == {2: 6, 1: 0}
+
+
+def test_compiling_counts_where_nothing_of_it_is_kept(monkeypatch):
+    begins = []
+    for kept in (True, False):
+        monkeypatch.setattr("adorym.reconstruct._forecast._kept", lambda kept=kept: kept)
+        jax.clear_caches()
+        begins.append(forecast(task_with(LBFGS(**BATCH))).legs[0].rates.begin)
+    assert begins[0] < begins[1]
+
+
 def test_feeds_know_their_batches():
     data = problems.measured(problems.smooth_truth(0), None)
     held = np.zeros((problems.VIEWS, 1), bool)
@@ -135,7 +161,7 @@ def test_what_does_not_fit_is_not_tried():
     found = forecast(task_with(LBFGS(**BATCH)), room=1000.0)
     assert not found.complete
     assert found.seconds() is None
-    assert found.legs[0].seconds_per_step is None
+    assert found.legs[0].seconds_per_step() is None
     assert found.on_host > 1000
 
 

@@ -342,9 +342,21 @@ def test_after_another_way_down_all_views_are_used() -> None:
     assert solver._keep(feed, first) > 1
     assert float(first.weight) == pytest.approx(8 * float(first.noise))
     best = first._replace(best_weight=3 * first.noise)
-    after = solver.following(solver.left(best)).init(problem, run.model, feed, seed=0)
-    assert solver._keep(feed, after) == 1
+    following = solver.following(solver.left(best))
+    after = following.init(problem, run.model, feed, seed=0)
+    assert following._keep(feed, after) == 1
+    assert (solver.parts(feed)[0], following.parts(feed)) == ((2, 6), ())
     assert float(after.noise) == pytest.approx(float(first.noise), rel=0.5)  # of more views
     assert float(after.weight) == pytest.approx(4 * 3 * float(after.noise))
     nothing_open = solver.following((0.0, 2.0))  # where the stage before had no weight to find
-    assert solver._keep(feed, nothing_open.init(problem, run.model, feed, seed=0)) == 1
+    assert nothing_open._keep(feed, nothing_open.init(problem, run.model, feed, seed=0)) == 1
+
+
+def test_steps_say_which_part_of_the_views_they_saw() -> None:
+    run = task(measured(1e3, views=48), TotalVariation())
+    solver, feed = run.stages[0].solver, run.feed(0, 1)
+    assert isinstance(solver, Relaxation)
+    seen = [progress.info.every for progress in itertools.islice(iterate(run), 7)]
+    assert seen == [2] * 7  # forty views: every second of them is enough, every fourth is not
+    assert solver.parts(feed) == ((2, 6), (2, 6))
+    assert solver.parts(feed.every(2)) == ()

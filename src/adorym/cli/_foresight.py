@@ -271,7 +271,11 @@ def _leg(one: LegForecast) -> dict[str, Any]:
         "usual_steps": one.usual,
         "most_steps": one.leg.steps,
         "seconds_per_pass": one.seconds_per_pass,
-        "seconds_per_step": one.seconds_per_step,
+        "seconds_per_step": one.seconds_per_step(),
+        "parts": [
+            {"every": every, "usual_steps": steps, "seconds_per_step": one.seconds_per_step(every)}
+            for every, steps in one.usual_parts.items()
+        ],
         "state_bytes": one.state,
         "model_bytes": one.model,
         "kernel_bytes": one.kernels,

@@ -183,6 +183,8 @@ class _Session:
         line: dict[str, Any] = {"step": step, "stage": progress.stage, "epoch": epoch, "seconds": self.seconds}
         if any(one.binning != (1,) for one in task.stages):
             line["binning"] = progress.level.factor
+        if progress.info.every > 1:
+            line["every"] = progress.info.every
         if task.problem.open:
             opened = zip(task.problem.regularizers, progress.problem.regularizers, strict=True)
             line["weight"] = next(float(now.weight) for before, now in opened if before.weight == "auto")

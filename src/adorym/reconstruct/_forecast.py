@@ -43,7 +43,7 @@ class Rates:
         gradient, curvature, product, fit: of each kernel, for one batch.
         read: to read the frames of one batch for the first time.
         solver: of a step, besides its kernels.
-        begin: to compile, or to fetch what was compiled before, and to take the first step.
+        begin: to compile, or to fetch what was compiled before where it is kept, and to take the first step.
 
     Example:
         >>> Rates(gradient=0.5, read=0.1).of(Work(gradients=4))
@@ -81,6 +81,8 @@ class LegForecast:
         kernels: bytes that each kernel takes on one device besides its arguments.
         cached: bytes of the frames that are kept in memory.
         rates: what was measured; `None` where there was not the memory for it.
+        work: of so many steps; or of as many that all see every so many-th view.
+        parts: every how many-th view the first of them see, and how many steps each; later ones see all.
 
     Example:
         >>> LegForecast.__dataclass_fields__["usual"].type
@@ -99,7 +101,8 @@ class LegForecast:
     kernels: dict[str, int]
     cached: int
     rates: Rates | None
-    work: Callable[[int], Work] = dataclasses.field(repr=False)
+    work: Callable[..., Work] = dataclasses.field(repr=False)
+    parts: tuple[tuple[int, int], ...]
 
     @property
     def working(self) -> int:
@@ -123,11 +126,22 @@ class LegForecast:
         """Of the gradient over all that is trained on."""
         return None if self.rates is None else self.batches * self.rates.gradient + (not self.cached) * self._reading
 
+    def seconds_per_step(self, every: int = 1) -> float | None:
+        """Of a step that sees every so many-th view, and is neither among the first nor alone."""
+        if self.rates is None:
+            return None
+        once, twice = (self.work(steps, every) for steps in (self.usual, 2 * self.usual))
+        passes = 0 if self.cached else sum(dataclasses.astuple(twice - once)) / max(self.batches, 1)
+        return (self.rates.of(twice - once) + passes * self._reading) / self.usual + self.rates.solver
+
     @property
-    def seconds_per_step(self) -> float | None:
-        """Of a step that is neither among the first nor alone."""
-        usual, twice = self.seconds(self.usual), self.seconds(2 * self.usual)
-        return None if usual is None or twice is None else (twice - usual) / self.usual
+    def usual_parts(self) -> dict[int, int]:
+        """How many of the usual steps see every how many-th view."""
+        found, left = dict[int, int](), self.usual
+        for every, steps in (*self.parts, (1, left)):
+            found[every] = found.get(every, 0) + min(steps, left)
+            left -= min(steps, left)
+        return found
 
 
 @dataclasses.dataclass(frozen=True)
@@ -195,7 +209,9 @@ def forecast(task: Task, *, room: float = math.inf, tell: Callable[[str], None] 
         model = placed(problem, model)
         name = f"part {index + 1} of {len(legs)}: " if len(legs) > 1 else ""
         tell(f"{name}compiling")
+        begun = time.perf_counter()
         kernels = problem.with_weight(0.0).compile_ahead(model, feed.blank(), products=solver.products)
+        compiling = time.perf_counter() - begun
         leaves = len(jax.tree.leaves(problem.split(model)[0]))
         state = eqx.filter_eval_shape(stage.solver.blank, problem, model)
         free = problem.split(model)[0]
@@ -212,15 +228,38 @@ def forecast(task: Task, *, room: float = math.inf, tell: Callable[[str], None] 
             kernels=kernels,
             cached=feed.cached_bytes,
             rates=None,
-            work=lambda steps, solver=solver, feed=feed, leaves=leaves: solver.work(feed, steps, leaves=leaves),
+            work=_work(solver, feed, leaves),
+            parts=solver.parts(feed),
         )
         needed = copies * one.working + one.cached if shared else one.working
         if needed <= room:
             tell(f"{name}trying {min(_BATCHES, one.batches)} of {one.batches} batches")
             feed = task.feed(leg.stage, leg.factor)  # none of its frames have been read
-            one = dataclasses.replace(one, rates=_rates(problem, model, feed, solver=solver))
+            rates = _rates(problem, model, feed, solver=solver)
+            again = 0.0 if _kept() else compiling  # by a run of its own
+            one = dataclasses.replace(one, rates=dataclasses.replace(rates, begin=rates.begin + again))
         found.append(one)
     return Forecast(tuple(found), copies)
+
+
+def _kept() -> bool:
+    """Whether what is compiled is kept for other runs."""
+    names = "jax_enable_compilation_cache", "jax_compilation_cache_dir"
+    return all(getattr(jax.config, name) for name in names)
+
+
+def _work(solver: AbstractSolver, feed: Feed, leaves: int) -> Callable[..., Work]:
+    def of(steps: int, every: int = 0) -> Work:
+        if not every:
+            return solver.work(feed, steps, leaves=leaves)
+        return _of_all(solver).work(feed.every(every), steps, leaves=leaves)
+
+    return of
+
+
+def _of_all(solver: AbstractSolver) -> AbstractSolver:
+    """The solver as it is where it does not begin with a part of the views."""
+    return dataclasses.replace(solver, growing=()) if isinstance(solver, Relaxation) else solver
 
 
 def _rates(problem: Problem, model: PyTree, feed: Feed, *, solver: AbstractSolver) -> Rates:
@@ -247,7 +286,7 @@ def _rates(problem: Problem, model: PyTree, feed: Feed, *, solver: AbstractSolve
     rates = Rates(**took, read=read)
     relaxed = isinstance(solver, Relaxation)
     if isinstance(solver, Relaxation):  # on all of the few views, with one look among the steps
-        solver = dataclasses.replace(solver, growing=(), steps=_STEPS - 1)
+        solver = dataclasses.replace(_of_all(solver), steps=_STEPS - 1)
     seconds = _steps(problem if relaxed else closed, model, few if solver.sweeps else feed, solver=solver)
     moves = solver.solver if isinstance(solver, Relaxation) else solver
     begun, done = (moves.work(few, steps, leaves=len(jax.tree.leaves(split[0]))) for steps in (0, 1))

@@ -169,6 +169,10 @@ class Relaxation(AbstractSolver):
         total += Work(gradients=up * feed.batches())
         return total + self._inner(feed, steps, leaves=leaves)
 
+    def parts(self, feed: Feed) -> tuple[tuple[int, int], ...]:
+        """See `AbstractSolver.parts`."""
+        return tuple((every, self.steps) for every in self._growing(feed))
+
     def _inner(self, feed: Feed, steps: int, *, leaves: int) -> Work:
         """What steps alone take."""
         return self.solver.work(feed, steps, leaves=leaves) - self.solver.work(feed, 0, leaves=leaves)
@@ -199,8 +203,6 @@ class Relaxation(AbstractSolver):
         params, frozen = problem.split(model)
         params = problem.project(params)
         blank = self.blank(problem, model)
-        if self.after == "its kind":
-            blank = blank._replace(looks=_number(len(self._growing(feed))))
         part = feed.every(self._keep(feed, blank))
         inner = self.solver.init(problem.with_weight(0.0), eqx.combine(params, frozen), part, seed=seed)
         if problem.open_in(model):
@@ -247,14 +249,14 @@ class Relaxation(AbstractSolver):
         self, problem: Problem, model: PyTree, state: RelaxationState, *, feed: Feed, moment: Moment
     ) -> tuple[PyTree, RelaxationState, Info]:
         """See `AbstractSolver.step`."""
-        now = problem.with_weight(state.weight)
-        part = feed.every(self._keep(feed, state))
-        model, inner, info = self.solver.step(now, model, state.inner, feed=part, moment=moment)
+        now, every = problem.with_weight(state.weight), self._keep(feed, state)
+        model, inner, info = self.solver.step(now, model, state.inner, feed=feed.every(every), moment=moment)
+        info = info._replace(every=every)
         taken = int(state.taken) + 1
         state = state._replace(inner=inner, taken=_number(taken))
         if taken == self.steps or moment.step + 1 == moment.steps or info.refused:
             model, state, found = self._look(problem, model, state, feed=feed, moment=moment, done=info)
-            info = Info(info.value, f"{info.note}, {found}")
+            info = Info(info.value, f"{info.note}, {found}", every=every)
         return model, state, info
 
     def _look(
@@ -333,8 +335,9 @@ class Relaxation(AbstractSolver):
         return growing[looks] if looks < len(growing) else 1
 
     def _growing(self, feed: Feed) -> tuple[int, ...]:
-        """Those parts of the views that are enough of them."""
-        return tuple(every for every in self.growing if every * _LEAST_VIEWS <= feed.views)
+        """Those parts of the views that are enough of them; none where one of its kind saw all before."""
+        growing = () if self.after == "its kind" else self.growing
+        return tuple(every for every in growing if every * _LEAST_VIEWS <= feed.views)
 
 
 def _cost(params: PyTree, feed: Feed) -> float:

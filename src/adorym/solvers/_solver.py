@@ -41,6 +41,7 @@ class Info(NamedTuple):
         value: objective in nats, scaled to all data.
         note: what the solver did, in a few words.
         refused: whether no way down was found, or after trials one that rounding hides.
+        every: every how many-th view it saw.
 
     Example:
         >>> Info(1.0, "accepted").note
@@ -50,6 +51,7 @@ class Info(NamedTuple):
     value: float
     note: str
     refused: bool = False
+    every: int = 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,6 +128,10 @@ class AbstractSolver(eqx.Module):
         that along the first step.
         """
         return Work(gradients=(steps + 1) * feed.batches(), curvatures=(leaves + 1) * feed.sample().batches())
+
+    def parts(self, feed: Feed) -> tuple[tuple[int, int], ...]:
+        """Every how many-th view the first steps see, for how many steps, one after the other; later ones see all."""
+        return ()
 
     @property
     def products(self) -> bool:
