@@ -55,8 +55,9 @@ def measured(job: Path, sets: list[str]) -> tuple[dict[str, Any], Steps]:
 
 
 def at_steps(plan: dict[str, Any], steps: Steps) -> float:
-    """Seconds foretold for so many steps of each kind, from those that are usual."""
-    seconds = plan["time"]["usual"]
+    """Seconds foretold for so many steps of each kind, and as many looks, from those that are usual."""
+    usual, looks = plan["time"]["usual_steps"], plan["time"]["looks"]
+    seconds = plan["time"]["usual"] + looks * (steps.total() / usual - 1)
     for leg in plan["legs"]:
         for part in leg["parts"]:
             more = steps[leg["stage"], leg["binning"], part["every"]] - part["usual_steps"]

@@ -8,7 +8,7 @@ import pytest
 from benchmarks.plan import at_steps
 
 PLAN = {
-    "time": {"usual": 100.0},
+    "time": {"usual": 100.0, "usual_steps": 120, "looks": 12.0},
     "legs": [
         {"stage": 0, "binning": 2, "parts": [{"every": 1, "usual_steps": 60, "seconds_per_step": 0.1}]},
         {
@@ -25,7 +25,7 @@ PLAN = {
 
 @pytest.mark.parametrize(
     ("coarse", "few", "fine", "seconds"),
-    [(60, 12, 48, 100.0), (50, 12, 48, 99.0), (60, 12, 148, 200.0), (60, 32, 48, 105.0), (0, 12, 48, 94.0)],
+    [(60, 12, 48, 100.0), (50, 12, 48, 98.0), (60, 12, 148, 210.0), (60, 32, 48, 107.0), (0, 12, 48, 88.0)],
 )
 def test_steps_of_each_kind_count_as_what_they_take(coarse, few, fine, seconds):
     counted = Counter({(0, 2, 1): coarse, (0, 1, 4): few, (0, 1, 1): fine})

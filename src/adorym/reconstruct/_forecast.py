@@ -22,6 +22,7 @@ from adorym.problem import Problem
 from adorym.reconstruct._cut import SEARCH, model_bytes
 from adorym.reconstruct._levels import Leg, Level
 from adorym.reconstruct._loop import Task, placed
+from adorym.reconstruct._stages import problem_of
 from adorym.sharding import dealt, dealt_bytes, replicate
 from adorym.solvers import AbstractSolver, Moment, Relaxation, Work, summed
 
@@ -204,8 +205,8 @@ def forecast(task: Task, *, room: float = math.inf, tell: Callable[[str], None] 
         solver = stage.solver
         if index and all(isinstance(one, Relaxation) for one in (solver, task.stages[legs[index - 1].stage].solver)):
             solver = solver.following((1.0, 1.0))  # with all views
-        problem = dataclasses.replace(task.problem, free=stage.free)
         model = Level.begun(index, 0, factor=leg.factor, base=task.model).model
+        problem = problem_of(task.problem, task.stages, leg.stage, model=model)
         model = placed(problem, model)
         name = f"part {index + 1} of {len(legs)}: " if len(legs) > 1 else ""
         tell(f"{name}compiling")
