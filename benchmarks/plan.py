@@ -65,22 +65,29 @@ def at_steps(plan: dict[str, Any], steps: Steps) -> float:
     return seconds
 
 
+def compared(job: Path, sets: list[str]) -> dict[str, Any]:
+    """Memory in bytes and time in seconds, foretold and taken, and the steps in words."""
+    plan = foretold(job, sets)
+    summary, steps = measured(job, sets)
+    kinds = (f"{count} at {factor}, every {every}" for (_, factor, every), count in steps.items())
+    return {
+        "steps": "; ".join(kinds),
+        "memory": [plan["memory"]["host"], summary["peak_memory"]],
+        "time": [at_steps(plan, steps), summary["seconds"]],
+    }
+
+
 def main() -> None:
     """Print both."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("job", type=Path)
     parser.add_argument("--set", metavar="KEY=VALUE", dest="sets", action="append", default=[])
     arguments = parser.parse_args()
-    plan = foretold(arguments.job, arguments.sets)
-    summary, steps = measured(arguments.job, arguments.sets)
-    seconds = at_steps(plan, steps)
-    kinds = (f"{count} steps at {factor}, every {every}" for (_, factor, every), count in steps.items())
-    print(f"{arguments.job}: {'; '.join(kinds)}")
-    for name, told, taken, unit in (
-        ("peak memory", plan["memory"]["host"] / 1e6, summary["peak_memory"] / 1e6, "MB"),
-        ("time", seconds, summary["seconds"], "s"),
-    ):
-        print(f"{name:12} foretold {told:8.1f} {unit}, taken {taken:8.1f} {unit}: {100 * (told / taken - 1):+.0f} %")
+    found = compared(arguments.job, arguments.sets)
+    print(f"{arguments.job}: steps (at a binning, on every how many-th view): {found['steps']}")
+    for name, scale, unit in (("memory", 1e6, "MB"), ("time", 1, "s")):
+        told, taken = (one / scale for one in found[name])
+        print(f"{name:8} foretold {told:8.1f} {unit}, taken {taken:8.1f} {unit}: {100 * (told / taken - 1):+.0f} %")
 
 
 if __name__ == "__main__":

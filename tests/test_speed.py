@@ -184,6 +184,9 @@ RESULTS = {
             },
         ],
     ),
+    "forecasts": settled(
+        rows=[{"job": "star", "steps": "9 at 1, every 1", "memory": [6e8, 5.2e8], "time": [5.0, 10.0]}],
+    ),
     "cone": settled(told={"wall time": "30 min"}, seconds=1800.0, peak_memory=5e9),
 }  # fmt: skip
 
@@ -202,6 +205,8 @@ def test_what_is_met_and_what_is_not():
     assert met["a view of 64³ through chosen slabs"] is False
     assert met["time against pixels along a wave's edge"] is False
     assert met["memory against pixels along a wave's edge"] is True
+    assert met["memory of `star` foretold"] is True
+    assert met["time of `star` foretold"] is False
     assert met["the 256³ cone, default job"] is True
     assert met["memory of the 256³ cone"] is False
     assert met["256² waves in bulk on a GPU: part of the bandwidth"] is None
@@ -209,6 +214,13 @@ def test_what_is_met_and_what_is_not():
 
 def test_nothing_is_known_of_nothing():
     assert {one.met for one in verdicts({})} == {None}
+
+
+def test_a_forecast_may_be_off_either_way():
+    rows = [{"job": "star", "steps": "", "memory": [4.3e8, 5e8], "time": [13.0, 10.0]}]
+    found = by_name({"forecasts": settled(rows=rows)})
+    assert found["memory of `star` foretold"].value == pytest.approx(0.14)
+    assert found["time of `star` foretold"].told == "off by +30 %, limit 40 %"
 
 
 def test_results_of_other_sizes_prove_nothing():
@@ -281,7 +293,7 @@ def test_trials_leave_the_results_alone(capsys):
 
 
 @pytest.mark.single_precision
-@pytest.mark.parametrize("name", ["memory", "rotation", "gpu"])
+@pytest.mark.parametrize("name", ["memory", "rotation", "forecasts", "gpu"])
 def test_a_benchmark_at_a_small_size(name, tmp_path):
     place = Place.of(tmp_path)
     measured([name], Settings(rounds=1, small=True), place)

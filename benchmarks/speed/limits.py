@@ -14,6 +14,9 @@ GROWTH = 0.05
 COPIES = 4.0
 VIEW, VIEW_MS = 2.5, 3.0
 CONE_MINUTES, CONE_BYTES = 40.0, 4e9
+FORETOLD = {"memory": 0.2, "time": 0.4}
+"""Part of what a run takes by which a forecast may be off."""
+
 FRACTION, SCANNED_US, GPU_CONE_SECONDS = 0.6, 100.0, 60.0
 
 Results = dict[str, dict[str, Any]]
@@ -51,7 +54,8 @@ def shape_told(shape: list[int] | tuple[int, ...]) -> str:
 
 def verdicts(results: Results) -> list[Verdict]:
     """All of them, in the order of the page."""
-    return [*_of_floor(results), *_of_kernels(results), *_of_scaling(results), *_of_paper(results), *_of_gpu(results)]
+    parts = _of_floor, _of_kernels, _of_scaling, _of_forecasts, _of_paper, _of_gpu
+    return [verdict for part in parts for verdict in part(results)]
 
 
 def _of_floor(results: Results) -> list[Verdict]:
@@ -96,6 +100,16 @@ def _of_scaling(results: Results) -> list[Verdict]:
                 told = f"{100 * off:.2g} % from {row[what]['law']}, limit {100 * LIMIT:g} %"
                 found.append(Verdict(f"{what} against {row['curve']}", off, LIMIT, told))
     return found
+
+
+def _of_forecasts(results: Results) -> list[Verdict]:
+    found = []
+    for row in results.get("forecasts", {}).get("rows", []):
+        for what, limit in FORETOLD.items():
+            off = row[what][0] / row[what][1] - 1
+            told = f"off by {100 * off:+.0f} %, limit {100 * limit:.0f} %"
+            found.append(Verdict(f"{what} of `{row['job']}` foretold", abs(off), limit, told))
+    return found or [Verdict("time and memory foretold", None, FORETOLD["time"])]
 
 
 def _of_paper(results: Results) -> list[Verdict]:

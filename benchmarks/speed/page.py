@@ -11,6 +11,7 @@ from benchmarks.speed.tables import Place, load_results
 from benchmarks.speed.words import (
     EXPLAINED,
     FLOOR,
+    FORECASTS,
     GPU,
     INTRODUCTION,
     MEMORY,
@@ -56,6 +57,8 @@ def page(results: Results) -> str:
         *_tomography(results.get("tomography")),
         SCALING,
         *_scaling(results.get("scaling")),
+        FORECASTS,
+        *_forecasts(results.get("forecasts")),
         PAPER,
         *_paper(results),
         GPU,
@@ -175,6 +178,19 @@ def _scaling(result: dict[str, Any] | None) -> list[str]:
         lines.append(f"| {' | '.join(cells)} |")
     pictures = "![time against what grows](images/speed-time.png)\n\n![memory](images/speed-memory.png)\n"
     return ["\n".join([*lines, "", *notes, "", pictures])]
+
+
+def _forecasts(result: dict[str, Any] | None) -> list[str]:
+    if result is None:
+        return ["*Not measured yet.*\n"]
+    lines = _table(
+        "job", "steps: at a binning, on every how many-th view", "memory foretold", "taken", "time foretold", "taken"
+    )
+    for row in result["rows"]:
+        memory = [f"{one / 1e6:.0f} MB" for one in row["memory"]]
+        seconds = [f"{one:.3g} s" for one in row["time"]]
+        lines.append(f"| `{row['job']}` | {' | '.join([row['steps'], *memory, *seconds])} |")
+    return ["\n".join([*lines, ""])]
 
 
 def _paper(results: Results) -> list[str]:

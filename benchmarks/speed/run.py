@@ -23,6 +23,7 @@ from adorym.cli._huge_pages import ask_for_huge_pages
 
 Result = dict[str, Any]
 
+FORETOLD = ("quick-siemens", "dendrite", "holography-1e5", "ptychotomography-low", "siemens-1e5")
 FLOOR = ((8, 128, 16), (16, 256, 16), (2, 512, 32), (1, 1024, 256))
 
 
@@ -73,6 +74,19 @@ def scaling(settings: Settings) -> Result:
     return {"rows": rows}
 
 
+def forecasts(settings: Settings) -> Result:
+    """What `adorym plan` foretells of default jobs, against what they then take."""
+    from benchmarks.plan import compared
+    from benchmarks.quality.cases import load_cases, write_job
+
+    few = {"stages": [{"solver": "l-bfgs", "epochs": 2}], "regularizers": [], "output": {"evaluations": 2}}
+    rows = []
+    for case in load_cases(only=FORETOLD[:1] if settings.small else FORETOLD[1:]):
+        tables = case.reconstruction(case.simulated()) | (few if settings.small else {})
+        rows.append({"job": case.name, **compared(write_job(tables, case.folder / "forecast.toml"), [])})
+    return {"rows": rows}
+
+
 def gpu(settings: Settings) -> Result:
     """Absolute times, and the part of the memory's bandwidth that they use."""
     from benchmarks.speed.gpu import against_bandwidth
@@ -81,7 +95,7 @@ def gpu(settings: Settings) -> Result:
 
 
 BENCHMARKS: dict[str, Callable[[Settings], Result]] = {
-    one.__name__: one for one in (floor, memory, rotation, tomography, scaling, gpu)
+    one.__name__: one for one in (floor, memory, rotation, tomography, scaling, forecasts, gpu)
 }
 ON_A_GPU = ("gpu", "memory")
 

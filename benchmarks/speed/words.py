@@ -8,8 +8,8 @@ INTRODUCTION = """\
 `make bench` measures on the machine it runs on, in under 15 minutes on 2 cores, and writes this page. What is compared
 runs in turn in one process or in processes side by side, A B A B, so that a machine that slows down slows all of it;
 a ratio is one of the least times of all rounds, and the median of the rounds' own ratios stands beside it. Compiling
-is not counted. Comparisons with other packages are made by `make bench-peers`, forecasts are compared with what then
-happens by `python -m benchmarks.plan JOB`, quality by [`make quality`](quality.md).
+is not counted. Comparisons with other packages are made by `make bench-peers`, quality is judged by
+[`make quality`](quality.md).
 """
 
 FLOOR = """\
@@ -142,6 +142,14 @@ SCALING = """\
 Each curve with the law that it should follow, a part that does not grow added where the fit finds one, fitted to
 relative errors; "off by" is the point furthest from its law. Memory is what the compiler states for temporaries and
 results.
+"""
+
+FORECASTS = """\
+## Forecasts
+
+What `adorym plan` foretells beside what the default job then takes, each in a process of its own that finds nothing
+compiled: `python -m benchmarks.plan JOB` does it for any job. Where the data decide when to end, time is foretold for
+as many steps as the run then had, at each binning and on each part of the views: how many there will be nobody knows.
 """
 
 PAPER = """\
