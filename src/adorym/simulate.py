@@ -155,7 +155,7 @@ def _sample(experiment: Experiment, delta: np.ndarray, beta: np.ndarray) -> Volu
 
 
 @eqx.filter_jit
-def _predict(experiment: Experiment, mesh: Mesh, views: PyTree, frames: PyTree) -> PyTree:
+def _predict(experiment: Experiment, views: PyTree, frames: PyTree, *, mesh: Mesh) -> PyTree:
     """Expected counts `(device, frame, y, x)` of some frames of a view for each device."""
 
     def one(experiment: Experiment, views: PyTree, frames: PyTree) -> PyTree:
@@ -182,7 +182,7 @@ def _expected(experiment: Experiment, plan: Dataset, at_once: int = 32) -> Itera
     def found(first: int) -> jax.Array:
         chosen = np.array(parts)[np.minimum(np.arange(first, first + mesh.size), len(parts) - 1)]
         each = np.minimum(chosen[:, 1:] + np.arange(some), frames - 1)
-        return _predict(experiment, mesh, chosen[:, 0], each)
+        return _predict(experiment, chosen[:, 0], each, mesh=mesh)
 
     done: list[np.ndarray] = []
     ahead = found(0)
