@@ -91,8 +91,9 @@ What the rest is, and what was tried:
   times its FFTs; since then with whole kernels and columns in one piece as in the tables.
 - **What else the memory does.** Where others on the same host keep its memory busy, ratios are not the same either: a
   wave of 1024² leaves the cache, and one core waits for memory while two threads of FFTW wait together. Six hours later
-  on another such EPYC, a copy of 256³ by JAX 4.3 ms in place of 3.0, three runs gave 1.6 to 1.75, 1.26 to 1.35, 1.99 to
-  2.13 and 4.7 to 5.3 for the four chains, 2.8 to 3.2 for the view of 64³ through 64 slabs and 2.9 copies for a rotation.
+  on another such EPYC, a copy of 256³ by JAX 4.3 ms in place of 3.0, three runs gave 1.6 to 1.75, 1.26 to 1.35, 1.99
+  to 2.13 and 4.7 to 5.3 for the four chains, 2.8 to 3.2 for the view of 64³ through 64 slabs and 2.9 copies for a
+  rotation.
 - **MKL's FFT through XLA's foreign-function interface.** The transform is a primitive of its own, so that for
   derivatives, vmap and compilation it is one operation, and on a processor with MKL (`adorym[mkl]`) a call of that
   library. 200 lines of C stand between the two, compiled against the installed JAX's own headers when they are first
