@@ -175,12 +175,12 @@ def _expected(experiment: Experiment, plan: Dataset, at_once: int = 32) -> Itera
     """Expected counts view by view; each device does a few frames of one at a time."""
     views, frames = plan.frames.shape[:2]
     some = min(at_once, frames)
-    parts = [(view, start) for view in range(views) for start in range(0, frames, some)]
+    parts = np.array([(view, start) for view in range(views) for start in range(0, frames, some)])
     mesh = _sharing(experiment.object, len(parts))
     experiment = jax.device_put(experiment, NamedSharding(mesh, PartitionSpec()))
 
     def found(first: int) -> jax.Array:
-        chosen = np.array(parts)[np.minimum(np.arange(first, first + mesh.size), len(parts) - 1)]
+        chosen = parts[np.minimum(np.arange(first, first + mesh.size), len(parts) - 1)]
         each = np.minimum(chosen[:, 1:] + np.arange(some), frames - 1)
         return _predict(experiment, chosen[:, 0], each, mesh=mesh)
 
