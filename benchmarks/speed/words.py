@@ -89,11 +89,10 @@ What the rest is, and what was tried:
   256², and the chains with it 4.11, 1.05, 2.51 and 4.55 times the floor, where FFTW sets it; with FFTW 1.62, 1.63, 2.26
   and 3.86 (medians of the rounds 1.89, 1.65, 2.46 and 3.03), and a view of 64³ through 64 slabs 3.0 in place of 3.8
   times its FFTs; since then with whole kernels and columns in one piece as in the tables.
-- **What else the memory does.** Where others on the same host keep its memory busy, ratios are not the same either: a
-  wave of 1024² leaves the cache, and one core waits for memory while two threads of FFTW wait together. Six hours later
-  on another such EPYC, a copy of 256³ by JAX 4.3 ms in place of 3.0, three runs gave 1.6 to 1.75, 1.26 to 1.35, 1.99
-  to 2.13 and 4.7 to 5.3 for the four chains, 2.8 to 3.2 for the view of 64³ through 64 slabs and 2.9 copies for a
-  rotation.
+- **What else the memory does.** Where memory is slower ratios are not the same either, most of all that of the wave of
+  1024², which no cache holds. Later on the day of the tables, on such an EPYC with little else to do but where a copy
+  of 256³ by JAX took 4.3 ms in place of 3.0, three runs gave 1.6 to 1.75, 1.26 to 1.35, 1.99 to 2.13 and 4.7 to 5.3 for
+  the four chains, 2.8 to 3.2 for the view of 64³ through 64 slabs and 2.9 copies for a rotation.
 - **MKL's FFT through XLA's foreign-function interface.** The transform is a primitive of its own, so that for
   derivatives, vmap and compilation it is one operation, and on a processor with MKL (`adorym[mkl]`) a call of that
   library. 200 lines of C stand between the two, compiled against the installed JAX's own headers when they are first
