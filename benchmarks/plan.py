@@ -83,7 +83,10 @@ def main() -> None:
     parser.add_argument("job", type=Path)
     parser.add_argument("--set", metavar="KEY=VALUE", dest="sets", action="append", default=[])
     arguments = parser.parse_args()
-    found = compared(arguments.job, arguments.sets)
+    try:
+        found = compared(arguments.job, arguments.sets)
+    except subprocess.CalledProcessError as error:  # which has said why
+        raise SystemExit(error.returncode) from None
     print(f"{arguments.job}: steps (at a binning, on every how many-th view): {found['steps']}")
     for name, scale, unit in (("memory", 1e6, "MB"), ("time", 1, "s")):
         told, taken = (one / scale for one in found[name])
