@@ -133,7 +133,7 @@ def test_a_small_budget_gives_the_same_result(command, tmp_path, prepared):
     (tmp_path / "job.toml").write_text(DEEP, encoding="utf-8")
     assert command("reconstruct", "job.toml", "-o", "large").code == 0
     (large,) = prepared
-    room = int(0.92 * large.allotment.need)
+    room = int(0.7 * large.allotment.need)
     ended = command("reconstruct", "job.toml", "-o", "small", "--set", f"memory={room}")
     assert ended.code == 0, ended.err
     small = prepared[-1]
@@ -158,7 +158,7 @@ def test_a_resumed_run_decides_nothing_again(command, tmp_path, prepared, monkey
     (tmp_path / "job.toml").write_text(DEEP, encoding="utf-8")
     assert command("reconstruct", "job.toml", "-o", "large").code == 0
     (large,) = prepared
-    free = 0.92 * large.allotment.need / 0.9  # of what is free nine tenths are taken
+    free = 0.7 * large.allotment.need / 0.9  # of what is free nine tenths are taken
     monkeypatch.setattr(_memory, "free_memory", lambda: free)
     ended = command("reconstruct", "job.toml", "-o", "run")
     assert ended.code == 0, ended.err

@@ -77,6 +77,32 @@ def test_windows_are_what_each_frame_sees(count: int, backward: Backward) -> Non
     np.testing.assert_allclose(*forth, atol=1e-12)
 
 
+@pytest.mark.parametrize("backward", get_args(Backward))
+@pytest.mark.parametrize("count", [1, 2, 5])
+@pytest.mark.parametrize("size", [(6, 3), (3, 5), (3, 2)], ids=str)
+def test_around_a_slab_smaller_than_the_wave_is_vacuum(size: tuple[int, int], count: int, backward: Backward) -> None:
+    """As if it were padded: waves, derivatives forth and back."""
+    rng = np.random.default_rng(3)
+    small = tuple(jnp.asarray(-rng.uniform(0, 0.5, (count, *size))) for _ in range(2))
+    moves = tuple(jnp.asarray(rng.normal(size=(count, *size))) for _ in range(2))
+    field = jnp.asarray(rng.normal(size=(3, 2, *SHAPE)) + 1j * rng.normal(size=(3, 2, *SHAPE)))
+    before = [(n - m) // 2 for n, m in zip(SHAPE, size, strict=True)]
+    pads = ((0, 0), *((b, n - m - b) for b, n, m in zip(before, SHAPE, size, strict=True)))
+
+    def as_it_is(slabs: tuple[jax.Array, ...]) -> jax.Array:
+        return multislice(field, slabs, step=STEP, backward=backward)
+
+    def padded(slabs: tuple[jax.Array, ...]) -> jax.Array:
+        return multislice(field, tuple(jnp.pad(part, pads) for part in slabs), step=STEP)
+
+    (found, moved), (wanted, right) = (jax.jvp(jax.jit(chain), (small,), (moves,)) for chain in (as_it_is, padded))
+    np.testing.assert_allclose(found, wanted, atol=1e-13)
+    np.testing.assert_allclose(moved, right, atol=1e-12)
+    pulls = (jax.jit(lambda c, chain=chain: jax.vjp(chain, small)[1](c)[0]) for chain in (as_it_is, padded))
+    for a, b in zip(*(pull(found.conj() * 2) for pull in pulls), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-11)
+
+
 @pytest.mark.parametrize("count", [1, 4])
 def test_derivatives(count: int) -> None:
     log_amplitude, phase = slabs(count)

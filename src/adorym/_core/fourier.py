@@ -6,6 +6,7 @@ Unitary ("ortho") transforms keep the sum of |wave|^2, so that it is the number 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -93,7 +94,8 @@ class Targets(NamedTuple):
     Attributes:
         forward, inverse: one transform.
         filter, inverse_filter: a transform, the forward or the inverse one, the product with a second array `(y, x)`,
-            and the transform back, divided by the number of points.
+            and the transform back, divided by the number of points; of a third array, what is seen of a slab, the
+            product with the field's middle before that.
         divided: whether `inverse` is divided by that as well; if not it is here, where XLA joins it to what follows.
         transposed: bytes of a wave above which the second array of a filter is `(x, y)`, if ever.
 
@@ -124,14 +126,25 @@ def use_on_cpu(targets: Targets) -> None:
         points = field.shape[-2] * field.shape[-1]
         return found * (1 / max(points, 1)) if inverse and not targets.divided else found
 
-    def filtered(field: Array, transfer: Array, *, inverse: bool) -> Array:
+    for primitive, rule in ((_transform, lowered), (_filter, filter_of(targets))):
+        mlir.register_lowering(primitive, mlir.lower_fun(rule, multiple_results=False), platform="cpu")
+
+
+def filter_of(targets: Targets) -> Callable[..., Array]:
+    """From a field, a transfer function and, if a slab is crossed before, what is seen of it, to the field filtered.
+
+    Example:
+        >>> filter_of(Targets("a", "b", "c", "d", divided=True, transposed=None)).__name__
+        'filtered'
+    """
+
+    def filtered(field: Array, transfer: Array, *seen: Array, inverse: bool) -> Array:
         target = targets.inverse_filter if inverse else targets.filter
         turned = targets.transposed is not None and transfer.nbytes > targets.transposed
         by = transfer.T if turned else transfer
-        return jax.ffi.ffi_call(target, jax.ShapeDtypeStruct(field.shape, field.dtype))(field, by)
+        return jax.ffi.ffi_call(target, jax.ShapeDtypeStruct(field.shape, field.dtype))(field, by, *seen)
 
-    for primitive, rule in ((_transform, lowered), (_filter, filtered)):
-        mlir.register_lowering(primitive, mlir.lower_fun(rule, multiple_results=False), platform="cpu")
+    return filtered
 
 
 def plain_fft2(field: Complex[Array, "*batch y x"]) -> Complex[Array, "*batch y x"]:

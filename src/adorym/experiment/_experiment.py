@@ -282,12 +282,10 @@ def _itself(array: Array) -> Array:
 
 
 def _centre(slab: Complex[Array, "y x"], grid: tuple[int, int]) -> Complex[Array, "gy gx"]:
-    """A slab's transmission in the middle of the wave's grid, vacuum around it; what is wider than the grid is cut."""
-    pads = []
-    for have, want in zip(slab.shape, grid, strict=True):
-        before = _before(have, want)
-        pads.append((before, want - have - before, 0))
-    return jax.lax.pad(slab, jnp.ones((), slab.dtype), pads)
+    """What of a slab's transmission is on the wave's grid, where it is wider than that."""
+    starts = (max(0, -_before(have, want)) for have, want in zip(slab.shape, grid, strict=True))
+    (top, left), (ny, nx) = starts, (min(pair) for pair in zip(slab.shape, grid, strict=True))
+    return slab[top : top + ny, left : left + nx]
 
 
 def _before(have: int, want: int) -> int:

@@ -20,6 +20,7 @@ from typing import Any
 import jax
 
 from adorym._core import AdorymError
+from adorym._core.crossing import cross_on_cpu
 from adorym._core.fourier import Targets, use_on_cpu
 
 _SOURCE = Path(__file__).with_name("fft.c")
@@ -29,6 +30,10 @@ _FIRST_CACHE = 32 << 10
 
 _SEQUENTIAL = 1
 """MKL_THREADING_SEQUENTIAL: MKL needs no library of threads then."""
+
+_OWN = ctypes.DEFAULT_MODE | getattr(os, "RTLD_DEEPBIND", 0)
+"""How to load a library: it calls its own functions. MKL offers all processes that have loaded it some of FFTW's names,
+and FFTW would call those."""
 
 _DFTI = (
     "DftiCreateDescriptor",
@@ -109,7 +114,9 @@ def use_library(name: str, folder: Path) -> str:
     bridge.adorym_use(ctypes.byref(functions))
     symbols = ("adorym_fft2", "adorym_ifft2", "adorym_filter2", "adorym_ifilter2")
     names = (_registered(bridge, symbol, target) for symbol in symbols)
-    use_on_cpu(Targets(*names, divided=library.divided, transposed=library.transposed))
+    targets = Targets(*names, divided=library.divided, transposed=library.transposed)
+    use_on_cpu(targets)
+    cross_on_cpu(targets)
     return version
 
 
@@ -172,7 +179,7 @@ def _address(file: ctypes.CDLL, name: str) -> int | None:
 def _loaded(name: str, package: str, stem: str) -> ctypes.CDLL:
     for file in _candidates(package, stem):
         with contextlib.suppress(OSError):
-            return ctypes.CDLL(str(file))
+            return ctypes.CDLL(str(file), mode=_OWN)
     raise FftError(f"there is no {stem}: pip install {package}, or adorym with the extra {name}.")
 
 

@@ -7,15 +7,18 @@
      typedef Plan             what it keeps for a shape
      int planned(const Library*, const Shape*, Plan*)                      0, or why not
      int transformed(const Library*, const Plan*, int inverse, void* in, void* out)
-     int filtered(const Library*, const Plan*, int inverse, void* in, const void* by, void* out)
+     int roomy(const Plan*, void** room)                                   what `filtered` needs beside a wave; 0, or why not
+     int filtered(const Library*, const Plan*, int inverse, void* in, const void* by, void* out, void* room)
      const char* message(const Library*, int)                              what such a number means
 
-   A filter is a transform, the product with `by`, and the transform back, divided by the number of points. */
+   A filter is a transform, the product with `by`, and the transform back, divided by the number of points; of one wave,
+   which may be filtered in place. */
 
 #include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "xla/ffi/api/c_api.h"
 
@@ -37,25 +40,49 @@ enum { NO_MEMORY = -1 };
 #define FOR_WHAT_RUNS
 #endif
 
-#define MULTIPLY(name, real)                                                                            \
-  FOR_WHAT_RUNS static void name(real* restrict z, const real* restrict by, double scale, int64_t points) { \
-    real part = (real)scale;                                                                            \
-    for (int64_t i = 0; i < points; ++i) {                                                              \
-      real x = z[2 * i], y = z[2 * i + 1], u = by[2 * i] * part, v = by[2 * i + 1] * part;        \
-      z[2 * i] = x * u - y * v;                                                                      \
-      z[2 * i + 1] = x * v + y * u;                                                                  \
-    }                                                                                                   \
+#define MULTIPLY(name, real, from)                                                                          \
+  FOR_WHAT_RUNS static void name(real* restrict z, const real* restrict w, const real* restrict by,         \
+                                 double scale, int64_t points) {                                            \
+    real part = (real)scale;                                                                                \
+    for (int64_t i = 0; i < points; ++i) {                                                                  \
+      real x = from[2 * i], y = from[2 * i + 1], u = by[2 * i] * part, v = by[2 * i + 1] * part;            \
+      z[2 * i] = x * u - y * v;                                                                             \
+      z[2 * i + 1] = x * v + y * u;                                                                         \
+    }                                                                                                       \
   }
 
-MULTIPLY(multiply_single, float)
-MULTIPLY(multiply_double, double)
+MULTIPLY(multiply_single, float, z)
+MULTIPLY(multiply_double, double, z)
+MULTIPLY(product_single, float, w)
+MULTIPLY(product_double, double, w)
 
 /* Multiplies values by others, and by a number. */
 static void multiply(int single, void* values, const void* by, double scale, int64_t points) {
   if (single)
-    multiply_single(values, by, scale, points);
+    multiply_single(values, NULL, by, scale, points);
   else
-    multiply_double(values, by, scale, points);
+    multiply_double(values, NULL, by, scale, points);
+}
+
+/* A wave that has crossed what is seen of a slab, which lies in its middle; around it is vacuum. */
+static void cross(const Shape* shape, const char* in, const XLA_FFI_Buffer* slab, char* out) {
+  const char* seen = slab->data;
+  int64_t rows = slab->dims[slab->rank - 2], columns = slab->dims[slab->rank - 1];
+  int64_t number = shape->single ? 8 : 16, line = shape->columns * number;
+  int64_t before = (shape->columns - columns) / 2 * number, within = columns * number;
+  int64_t top = (shape->rows - rows) / 2, rest = line - before - within;
+  memcpy(out, in, (size_t)(top * line));
+  for (int64_t i = top; i < top + rows; ++i, seen += within) {
+    const char* from = in + i * line;
+    char* to = out + i * line;
+    memcpy(to, from, (size_t)before);
+    if (shape->single)
+      product_single((float*)(to + before), (const float*)(from + before), (const float*)seen, 1.0, columns);
+    else
+      product_double((double*)(to + before), (const double*)(from + before), (const double*)seen, 1.0, columns);
+    memcpy(to + before + within, from + before + within, (size_t)rest);
+  }
+  memcpy(out + (top + rows) * line, in + (top + rows) * line, (size_t)((shape->rows - top - rows) * line));
 }
 
 #include LIBRARY
@@ -144,17 +171,33 @@ XLA_FFI_Error* adorym_fft2(XLA_FFI_CallFrame* call) { return transform(call, 0);
 
 XLA_FFI_Error* adorym_ifft2(XLA_FFI_CallFrame* call) { return transform(call, 1); }
 
+/* One wave after the other, which stays in the cache. */
+static int filter_each(const Plan* plan, const Shape* shape, int inverse, char* in, const char* by,
+                       const XLA_FFI_Buffer* seen, char* out) {
+  int64_t bytes = shape->rows * shape->columns * (shape->single ? 8 : 16);
+  void* room = NULL;
+  int status = roomy(plan, &room);
+  for (int64_t i = 0; i < shape->waves && !status; ++i, in += bytes, out += bytes) {
+    if (seen) cross(shape, in, seen, out);
+    status = filtered(&library, plan, inverse, seen ? out : in, by, out, room);
+  }
+  free(room);
+  return status;
+}
+
 static XLA_FFI_Error* filter(XLA_FFI_CallFrame* call, int inverse) {
   if (!asked_to_work(call)) return NULL;
   const XLA_FFI_Buffer *in = call->args.args[0], *by = call->args.args[1], *out = call->rets.rets[0];
+  const XLA_FFI_Buffer* seen = call->args.size > 2 ? call->args.args[2] : NULL;
   Shape shape = shape_of(in);
   if (shape.waves == 0) return NULL;
   const Plan* plan;
   int status = plan_of(&shape, &plan);
-  if (!status) status = filtered(&library, plan, inverse, in->data, by->data, out->data);
+  if (!status) status = filter_each(plan, &shape, inverse, in->data, by->data, seen, out->data);
   return told(call->api, status);
 }
 
+/* A third argument is what is seen of a slab that is crossed before. */
 XLA_FFI_Error* adorym_filter2(XLA_FFI_CallFrame* call) { return filter(call, 0); }
 
 XLA_FFI_Error* adorym_ifilter2(XLA_FFI_CallFrame* call) { return filter(call, 1); }

@@ -5,7 +5,6 @@
    on is to go on bit for bit. One wave is planned, and all are transformed one after the other. */
 
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 enum { FFTW_MEASURE = 0, FFTW_UNALIGNED = 2, FFTW_FORWARD = -1, FFTW_BACKWARD = 1 }; /* from its fftw3.h */
@@ -56,7 +55,7 @@ static void kept(const Library* fftw, int single) {
 }
 
 /* Room for columns; zeros, as where there are fewer than usual what is beside them is transformed as well. */
-static int copied_out(const Plan* plan, void** some) {
+static int roomy(const Plan* plan, void** some) {
   size_t bytes = (size_t)(plan->at_a_time * plan->next) * plan->number;
   if (!bytes) return 0;
   if (posix_memalign(some, 64, bytes)) return NO_MEMORY;
@@ -98,7 +97,7 @@ static int planned(const Library* fftw, const Shape* shape, Plan* plan) {
   /* XLA's buffers begin where 16 divides the address at least, which is all that FFTW looks at; then so do the waves */
   unsigned how = FFTW_MEASURE | (plan->bytes % 16 ? FFTW_UNALIGNED : 0);
   void *in = NULL, *out = NULL, *some = NULL;
-  if (!posix_memalign(&in, 64, plan->bytes) && !posix_memalign(&out, 64, plan->bytes) && !copied_out(plan, &some)) {
+  if (!posix_memalign(&in, 64, plan->bytes) && !posix_memalign(&out, 64, plan->bytes) && !roomy(plan, &some)) {
     if (plan->at_a_time) {
       many(use, plan->rows, columns, rows, columns, in, out, how);
       many(use, plan->rows_within, columns, rows, columns, out, out, how);
@@ -195,32 +194,34 @@ static void do_columns(const Plan* plan, int inverse, char* wave, const char* by
   }
 }
 
-static void do_wave(const Plan* plan, int inverse, char* in, const char* by, char* out, char* some) {
+static void do_wave(const Plan* plan, int inverse, void* in, const void* by, void* out, void* some) {
   if (plan->at_a_time) {
-    plan->execute(plan->rows[inverse], in, out);
+    plan->execute((in == out ? plan->rows_within : plan->rows)[inverse], in, out);
     do_columns(plan, inverse, out, by, some);
     if (by) plan->execute(plan->rows_within[!inverse], out, out);
     return;
   }
-  plan->execute(plan->whole[inverse], in, out);
+  plan->execute((in == out ? plan->whole_within : plan->whole)[inverse], in, out);
   if (!by) return;
   int64_t points = plan->shape.rows * plan->shape.columns;
   multiply(plan->shape.single, out, by, 1.0 / (double)points, points);
   plan->execute(plan->whole_within[!inverse], out, out);
 }
 
-static int filtered(const Library* fftw, const Plan* plan, int inverse, void* in, const void* by, void* out) {
+static int filtered(const Library* fftw, const Plan* plan, int inverse, void* in, const void* by, void* out, void* some) {
   (void)fftw;
-  void* some = NULL;
-  if (copied_out(plan, &some)) return NO_MEMORY;
-  for (int64_t i = 0; i < plan->shape.waves; ++i)
-    do_wave(plan, inverse, (char*)in + i * plan->bytes, by, (char*)out + i * plan->bytes, some);
-  free(some);
+  do_wave(plan, inverse, in, by, out, some);
   return 0;
 }
 
 static int transformed(const Library* fftw, const Plan* plan, int inverse, void* in, void* out) {
-  return filtered(fftw, plan, inverse, in, NULL, out);
+  (void)fftw;
+  void* some = NULL;
+  if (roomy(plan, &some)) return NO_MEMORY;
+  for (int64_t i = 0; i < plan->shape.waves; ++i)
+    do_wave(plan, inverse, (char*)in + i * (int64_t)plan->bytes, NULL, (char*)out + i * (int64_t)plan->bytes, some);
+  free(some);
+  return 0;
 }
 
 static const char* message(const Library* fftw, int status) {

@@ -25,7 +25,8 @@ from jax.core import eval_jaxpr
 from jax.extend.core import Jaxpr
 from jaxtyping import Array
 
-from adorym._core.fourier import convolve, convolve_transposed, plain_fft2, plain_ifft2
+from adorym._core.crossing import cross_and_convolve, cross_and_convolve_transposed, crossed, middle
+from adorym._core.fourier import plain_fft2, plain_ifft2
 from adorym._core.words import scope
 from adorym.propagation._windows import Windows
 
@@ -97,12 +98,20 @@ class _Chain(NamedTuple):
         with scope("transmit"):
             return eval_jaxpr(self.plan.seen, closed, *(parts[i] for i in self.plan.of_slabs))[0]
 
+    def of_slab(self, k: Any) -> Array:
+        """The transmission that the frames see of slab k."""
+        windows = self.windows
+        return self.seen(self.slab(k)) if windows is None else windows.cut(self.operands[SLABS], k)
+
     def behind(self, wave: Array, k: Any) -> Array:
         """A wave that has crossed slab k."""
-        windows = self.windows
-        seen = self.seen(self.slab(k)) if windows is None else windows.cut(self.operands[SLABS], k)
+        seen = self.of_slab(k)
         with scope("transmit"):
-            return wave * seen
+            return crossed(wave, seen)
+
+    def beyond(self, wave: Array, k: Any) -> Array:
+        """A wave that has crossed slab k and gone on to the next one."""
+        return cross_and_convolve(wave, self.of_slab(k), self.operands[STEP])
 
 
 # --- forward ----------------------------------------------------------------------------------------------------------
@@ -112,7 +121,7 @@ def _advance(chain: _Chain, wave: Array, slabs: Array, *, keep: bool) -> tuple[A
     """The wave in front of the slab after the given ones, and in front of each of those."""
 
     def body(wave: Array, k: Array) -> tuple[Array, Array | None]:
-        return convolve(chain.behind(wave, k), chain.operands[STEP]), wave if keep else None
+        return chain.beyond(wave, k), wave if keep else None
 
     return jax.lax.scan(body, wave, slabs)
 
@@ -149,56 +158,73 @@ def _exit_and_kept(chain: _Chain) -> tuple[Array, Kept]:
 # --- back -------------------------------------------------------------------------------------------------------------
 
 
-class _State(NamedTuple):
-    """Where the walk is: the cotangent of the wave there, and those of the operands so far."""
+class _Behind(NamedTuple):
+    """Where the walk has come to: the cotangent of the wave behind a slab, and those of the operands so far."""
 
     cotangent: Array
     totals: Parts
 
 
-def _before_slab(chain: _Chain, state: _State, k: Any, *, front: Callable[[Array], Array]) -> tuple[_State, Array]:
-    """From behind slab k to its front; `front` finds the wave there, given what is seen of the slab."""
+class _State(NamedTuple):
+    """Where the walk is once what the slab is made of has been dealt with.
+
+    Attributes:
+        cotangent: of the wave behind the slab.
+        seen: the slab's transmission; none where each frame sees a window of it, which is cut out again where it is
+            wanted.
+        totals: the cotangents of the operands so far.
+    """
+
+    cotangent: Array
+    seen: Array | None
+    totals: Parts
+
+
+def _at_slab(chain: _Chain, behind: _Behind, k: Any, *, front: Callable[[Array], Array]) -> _State:
+    """Deals with slab k; `front` finds the wave's middle in front of it, given what is seen of it."""
+    cotangent, totals = behind
     with scope("transmit"):
-        return _back(chain, state, k, front=front)
+        if (windows := chain.windows) is not None:
+            seen = windows.cut(chain.operands[SLABS], k)
+            change = _of_seen(cotangent, seen, front)
+            added = {i: windows.added(total, k, change) for i, total in totals.items() if i == SLABS}
+            return _State(cotangent, None, totals | added)
+        parts = chain.slab(k)
+        wanted = {i: part for i, part in parts.items() if i in totals}
+        seen, pull = jax.vjp(lambda wanted: chain.seen(parts | wanted), wanted)
+        totals = dict(totals)
+        for i, change in pull(_of_seen(cotangent, seen, front))[0].items():
+            if i in chain.plan.of_slabs:
+                totals[i] = jax.lax.dynamic_update_index_in_dim(totals[i], change, k, 0)
+            else:
+                totals[i] = totals[i] + change
+        return _State(cotangent, seen, totals)
 
 
-def _back(chain: _Chain, state: _State, k: Any, *, front: Callable[[Array], Array]) -> tuple[_State, Array]:
-    if (windows := chain.windows) is not None:
-        wave, cotangent, of_seen = _back_through(windows.cut(chain.operands[SLABS], k), state, front)
-        added = {i: windows.added(total, k, of_seen) for i, total in state.totals.items() if i == SLABS}
-        return _State(cotangent, state.totals | added), wave
-    parts = chain.slab(k)
-    wanted = {i: part for i, part in parts.items() if i in state.totals}
-    seen, pull = jax.vjp(lambda wanted: chain.seen(parts | wanted), wanted)
-    wave, cotangent, of_seen = _back_through(seen, state, front)
-    totals = dict(state.totals)
-    for i, change in pull(of_seen)[0].items():
-        if i in chain.plan.of_slabs:
-            totals[i] = jax.lax.dynamic_update_index_in_dim(totals[i], change, k, 0)
-        else:
-            totals[i] = totals[i] + change
-    return _State(cotangent, totals), wave
-
-
-def _back_through(seen: Array, state: _State, front: Callable[[Array], Array]) -> tuple[Array, Array, Array]:
-    """The wave in front of what is seen of a slab, and the cotangents of both."""
+def _of_seen(cotangent: Array, seen: Array, front: Callable[[Array], Array]) -> Array:
+    """The cotangent of what is seen of a slab; of what its waves share the sum."""
     wave = front(seen)
-    _, product = jax.vjp(jnp.multiply, wave, seen)
-    return wave, *product(state.cotangent)
+    _, product = jax.vjp(lambda seen: wave * seen, seen)
+    return product(middle(cotangent, seen))[0]
 
 
-def _before_step(chain: _Chain, state: _State, spectrum: Callable[[], Array]) -> _State:
-    """From the front of a slab to behind the one before it; `spectrum` is that of the wave there.
+def _seen(chain: _Chain, state: _State, k: Any) -> Array:
+    """What is seen of slab k, behind which the walk is."""
+    return chain.of_slab(k) if state.seen is None else state.seen
+
+
+def _before(chain: _Chain, state: _State, k: Any, *, spectrum: Callable[[], Array]) -> _Behind:
+    """From behind the slab after slab k to behind slab k; `spectrum` is that of the wave there.
 
     JAX's transposes are without conjugation, and Fourier's matrix is symmetric.
     """
-    step = chain.operands[STEP]
+    step, seen = chain.operands[STEP], _seen(chain, state, k + 1)
     if STEP not in state.totals:
-        return state._replace(cotangent=convolve_transposed(state.cotangent, step))
-    cotangent = plain_ifft2(state.cotangent)
+        return _Behind(cross_and_convolve_transposed(state.cotangent, seen, step), state.totals)
+    cotangent = plain_ifft2(crossed(state.cotangent, seen))
     _, product = jax.vjp(lambda step: spectrum() * step, step)
     total = state.totals[STEP] + product(cotangent)[0]
-    return _State(plain_fft2(cotangent * step), state.totals | {STEP: total})
+    return _Behind(plain_fft2(cotangent * step), state.totals | {STEP: total})
 
 
 def _reciprocal(values: Array) -> Array:
@@ -207,19 +233,22 @@ def _reciprocal(values: Array) -> Array:
     return jax.lax.complex(values.real * scale, -values.imag * scale)
 
 
-def _walk_back(chain: _Chain, exit_wave: Array, state: _State) -> _State:
+def _walk_back(chain: _Chain, exit_wave: Array, start: _Behind) -> _State:
     """The walk of a wave that is known behind the last slab."""
     undo = _reciprocal(chain.operands[STEP])
 
+    def at(wave: Array, behind: _Behind, k: Any) -> _State:
+        return _at_slab(chain, behind, k, front=lambda seen: middle(wave, seen) * _reciprocal(seen))
+
     def body(both: tuple[_State, Array], k: Array) -> tuple[tuple[_State, Array], None]:
         state, wave = both
-        behind = convolve(wave, undo)
-        state = _before_step(chain, state, lambda: plain_fft2(behind))
-        return _before_slab(chain, state, k, front=lambda seen: behind * _reciprocal(seen)), None
+        behind = cross_and_convolve(wave, _reciprocal(_seen(chain, state, k + 1)), undo)
+        return (at(behind, _before(chain, state, k, spectrum=lambda: plain_fft2(behind)), k), behind), None
 
-    start = _before_slab(chain, state, chain.last, front=lambda seen: exit_wave * _reciprocal(seen))
-    (state, _), _ = jax.lax.scan(body, start, jnp.arange(chain.last), reverse=True)
-    return state
+    (end, _), _ = jax.lax.scan(
+        body, (at(exit_wave, start, chain.last), exit_wave), jnp.arange(chain.last), reverse=True
+    )
+    return end
 
 
 def _walk_along(chain: _Chain, state: _State, slabs: Array, *, waves: Array) -> _State:
@@ -227,20 +256,20 @@ def _walk_along(chain: _Chain, state: _State, slabs: Array, *, waves: Array) -> 
 
     def one(state: _State, slab: tuple[Array, Array]) -> tuple[_State, None]:
         k, wave = slab
-        state = _before_step(chain, state, lambda: plain_fft2(chain.behind(wave, k)))
-        return _before_slab(chain, state, k, front=lambda seen: wave)[0], None
+        before = _before(chain, state, k, spectrum=lambda: plain_fft2(chain.behind(wave, k)))
+        return _at_slab(chain, before, k, front=lambda seen: middle(wave, seen)), None
 
     return jax.lax.scan(one, state, (slabs, waves), reverse=True)[0]
 
 
-def _walk_stored(chain: _Chain, kept: Kept, state: _State) -> _State:
+def _walk_stored(chain: _Chain, kept: Kept, start: _Behind) -> _State:
     """The walk of a wave that is known in front of each slab."""
     waves, last = kept
-    state, _ = _before_slab(chain, state, chain.last, front=lambda seen: last)
-    return _walk_along(chain, state, jnp.arange(chain.last), waves=waves)
+    behind = _at_slab(chain, start, chain.last, front=lambda seen: middle(last, seen))
+    return _walk_along(chain, behind, jnp.arange(chain.last), waves=waves)
 
 
-def _walk_segments(chain: _Chain, kept: Kept, state: _State) -> _State:
+def _walk_segments(chain: _Chain, kept: Kept, start: _Behind) -> _State:
     """The walk of a wave that is known at the start of each segment."""
 
     def segment(state: _State, piece: tuple[Array, Array]) -> tuple[_State, None]:
@@ -250,19 +279,20 @@ def _walk_segments(chain: _Chain, kept: Kept, state: _State) -> _State:
 
     (starts, rest), (whole, left) = kept, _segments(chain)
     wave, waves = _advance(chain, rest, left, keep=True)
-    state, _ = _before_slab(chain, state, chain.last, front=lambda seen: wave)
-    state = _walk_along(chain, state, left, waves=waves)
-    return jax.lax.scan(segment, state, (whole, starts), reverse=True)[0]
+    behind = _at_slab(chain, start, chain.last, front=lambda seen: middle(wave, seen))
+    behind = _walk_along(chain, behind, left, waves=waves)
+    return jax.lax.scan(segment, behind, (whole, starts), reverse=True)[0]
 
 
 def _walk(chain: _Chain, kept: Kept, linear: tuple[int, ...], *, cotangent: Array) -> Parts:
     """Cotangents of the operands named by `linear`."""
-    state = _State(cotangent, {i: jnp.zeros_like(chain.operands[i]) for i in linear if i != FIELD})
+    start = _Behind(cotangent, {i: jnp.zeros_like(chain.operands[i]) for i in linear if i != FIELD})
     match chain.plan.backward:
         case "stored":
-            state = _walk_stored(chain, kept, state)
+            end = _walk_stored(chain, kept, start)
         case "segments":
-            state = _walk_segments(chain, kept, state)
+            end = _walk_segments(chain, kept, start)
         case "reversible":
-            state = _walk_back(chain, kept[0], state)
-    return state.totals | {FIELD: state.cotangent}
+            end = _walk_back(chain, kept[0], start)
+    with scope("transmit"):
+        return end.totals | {FIELD: crossed(end.cotangent, _seen(chain, end, 0))}

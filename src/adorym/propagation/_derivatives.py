@@ -18,10 +18,8 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array, Complex
 
-from adorym._core.fourier import convolve
 from adorym.propagation._backward import (
     FIELD,
-    STEP,
     Backward,
     Operands,
     Parts,
@@ -99,7 +97,7 @@ def _implementation(*flat: Array, plan: _Plan, linear: tuple[int, ...]) -> Array
 
     def body(moved: Array, slab: tuple[Array, Array]) -> tuple[Array, None]:
         k, front = slab
-        return along(front, moved, lambda chain, front: convolve(chain.behind(front, k), chain.operands[STEP])), None
+        return along(front, moved, lambda chain, front: chain.beyond(front, k)), None
 
     end = _Chain(plan, operands).last
     moved, _ = jax.lax.scan(body, of_field, (jnp.arange(end), waves))

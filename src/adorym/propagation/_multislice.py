@@ -15,6 +15,7 @@ import jax
 from jaxtyping import Array, Complex
 
 from adorym._core import SamplingError
+from adorym._core.crossing import crossed
 from adorym._core.words import scope
 from adorym.propagation._backward import Backward
 from adorym.propagation._derivatives import chain_of_slabs
@@ -65,7 +66,7 @@ def multislice(
         with scope("propagate"):
             return chain_of_slabs(field, slabs, step=step, transmit=transmit, windows=windows, backward=backward)
     with scope("transmit"):
-        return field * (transmit(*(part[0] for part in slabs)) if windows is None else windows.cut(slabs[0], 0))
+        return crossed(field, transmit(*(part[0] for part in slabs)) if windows is None else windows.cut(slabs[0], 0))
 
 
 def _itself(slab: Complex[Array, "Y X"]) -> Complex[Array, "Y X"]:
