@@ -82,6 +82,25 @@ def test_a_known_probe_is_refined_once_there_is_something_to_be_seen() -> None:
     assert stages(3) == [(["object"], "auto")]  # of a volume the probe is left as it is
 
 
+def test_delta_and_beta_are_held_apart_where_several_distances_tell_them_apart() -> None:
+    def held(*distances: float, stage: dict | None = None, **experiment: str) -> list[str]:
+        plan = plan_holography((64, 64), pixel=2e-9, energy=1e3, distances=distances, views=40)
+        tables = {"experiment": experiment, **({"stages": [stage]} if stage else {})}
+        found = filled(tables, plan)["regularizers"]
+        assert {(one["kind"], one["weight"]) for one in found} == {("total variation", "auto")}
+        return [one["where"] for one in found]
+
+    together, apart = ["object"], ["object.delta", "object.beta"]
+    assert held(1e-7) == together
+    assert held(1e-7, 4e-7) == apart
+    assert held(1e-7, 1e-7) == together
+    assert held(1e-7, 4e-7, parametrization="fixed ratio") == together
+    assert held(1e-7, 4e-7, stage={"free": ["object.delta"]}) == together
+    assert held(1e-7, 4e-7, stage={"free": ["object", "geometry.axis_offset"]}) == apart
+    frames_in_focus = plan_tomography((64, 64), pixel=1e-6, energy=2e4, views=40)
+    assert filled({}, frames_in_focus)["regularizers"][0]["where"] == "object"
+
+
 JOB = """
 version = 1
 [phantom]

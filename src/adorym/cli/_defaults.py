@@ -46,8 +46,20 @@ def filled(tables: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
     tables["stages"] = stages
     last = tables["stages"][-1] if tables["stages"] else {}
     if _ends_itself(last) and judged:
-        tables.setdefault("regularizers", [{"kind": "total variation", "where": "object", "weight": "auto"}])
+        tables.setdefault("regularizers", _penalties(dataset, tables["experiment"], free=last["free"]))
     return tables
+
+
+def _penalties(dataset: Dataset, experiment: dict[str, Any], *, free: list[str]) -> list[dict[str, Any]]:
+    """Total variation, of δ and β together where a border of the one tells where the other's is.
+
+    A hologram at one distance confuses them. Holograms at several tell them apart, and then each has a weight of its
+    own: with one for both, noise in β enters long before all of δ's detail does.
+    """
+    told_apart = dataset.technique == "holography" and len(np.unique(dataset.distances)) > 1
+    both = told_apart and experiment.get("parametrization", _usual(experiment)) == "delta beta" and "object" in free
+    where = ("object.delta", "object.beta") if both else ("object",)
+    return [{"kind": "total variation", "where": path, "weight": "auto"} for path in where]
 
 
 def _ends_itself(stage: dict[str, Any]) -> bool:
