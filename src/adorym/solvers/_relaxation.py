@@ -6,11 +6,14 @@ a start that is already good, so that the way from strong to weak costs little m
 is real they are predicted better, and when noise begins to be fitted they are predicted worse (cross-validation). What
 predicted them best is the result.
 
-Then the weight goes back to the best one, and steps go on while they are a gain. The way down was quick, and left every
-weight long before its own end: part of what made the lower ones better were the steps that came with them, and some
-noise came, too. So at last the way goes up from the best: at twice its weight steps go on for as long as they are a
-gain, then at twice that, until a weight brings none. What is slow to come has its time there, and noise goes again.
-At a weight that has been a gain, back or up, steps also go on while the objective falls by as much as would be one in
+The way down was quick, and left every weight long before its own end: part of what made the lower ones better were the
+steps that came with them, and some noise came, too. So after a few steps at the best weight, from where the way down
+ended, the way goes up: at twice the best weight steps go on for as long as they are a gain, then at twice that, until a
+weight brings none. What is slow to come has its time there, and noise goes again. At last the weight goes back to the
+best one, and steps go on while they are a gain; where the way went back there first and then up, it took half of its
+steps at a weight that was too small.
+
+At a weight that has been a gain, up or back, steps also go on while the objective falls by as much as would be one in
 the held-out frames: those are predicted now better, now worse while what is coarse finds its place, and a few looks do
 not tell. Where no weight is left open the same rule is early stopping.
 
@@ -61,7 +64,7 @@ _FAINT = 5e-5  # of the nats that noise in every free element costs the held-out
 _EXPLAINED = 1.2  # reduced χ² below which nothing is fitted that is not there
 _LEAST_VIEWS = 12
 _ROUNDING = 1e-5  # of sums over many pixels
-_DOWN, _BACK, _UP = range(3)
+_DOWN, _TURN, _UP, _BACK = range(4)
 
 
 class RelaxationState(NamedTuple):
@@ -79,7 +82,7 @@ class RelaxationState(NamedTuple):
             ones add up.
         worse: times in a row that the held-out frames were not predicted better.
         objective: what it was at the last look on this way; minus infinity before.
-        way: 0 down, 1 back at the best weight, 2 up.
+        way: 0 down, 1 turning at the best weight, 2 up, 3 back at the best weight.
 
     Example:
         >>> RelaxationState._fields[:2]
@@ -114,7 +117,7 @@ class Relaxation(AbstractSolver):
             strong a few views show all that they let through.
         patience: looks without a gain after which a weight is given up, on the way down all of them; one clear loss is
             enough, and one look on the way back, above the best weight and where the solver finds no way down; where
-            the objective still falls, looks do not count on the way back and up.
+            the objective still falls, looks do not count on the way up and back.
         start: the first weight in units of the noise's own; 0 finds it.
         noise: what the noise's own is where nothing here says so: that of the stage before.
         after: what came before: after another solver what is unexplained at the start counts as noise; after one of
@@ -285,15 +288,17 @@ class Relaxation(AbstractSolver):
         worse = 0 if worth or falling else int(state.worse) + 1
         open_here = problem.open_in(model)
         stuck = done.refused and way != _DOWN and open_here
-        over = lost or stuck or worse >= (1 if way == _BACK or higher or done.refused else self.patience)
+        enough = 1 if way == _BACK or higher or done.refused else self.patience
+        over = lost or stuck or way == _TURN or worse >= enough
         if over and keep > 1:  # what a part of the views cannot tell, all may
             worse, looks, over = 0, len(self._growing(feed)), False
         elif worth:
             looks += 1
         if worth or over:
             state = state._replace(counted=state.best)
-        ended = moment.step + 1 == moment.steps or (over and ((way == _UP and higher) or not open_here or self.rough))
-        way = min(way + over, _UP)
+        ended = moment.step + 1 == moment.steps or (over and (way == _BACK or not open_here or self.rough))
+        if over:
+            way = _TURN if way == _DOWN else _BACK if higher or way == _BACK else _UP
         worse = self.patience if ended else (0 if over else worse)
         counts = {"worse": worse, "looks": looks, "way": way, "taken": 0}
         objective = _number(-math.inf if over else done.value)
@@ -305,9 +310,9 @@ class Relaxation(AbstractSolver):
                     f", which leaves a reduced chi squared of {float(state.unexplained):.3g}: no start to go on from"
                 )
             return eqx.combine(state.best_params, frozen), after, note
-        if over and way == _UP:
+        if over and way != _TURN:
             model = eqx.combine(state.best_params, frozen)
-            weight = _number(self.factor * float(state.best_weight))
+            weight = _number((self.factor if way == _UP else 1.0) * float(state.best_weight))
             inner = self.solver.anew(problem.with_weight(weight), model, state.inner, feed=feed)
             return model, after._replace(inner=inner, weight=weight), note
         return model, self._onwards(problem, model, state, after=after, feed=feed), note
@@ -322,7 +327,7 @@ class Relaxation(AbstractSolver):
             return after._replace(
                 inner=self.solver.renewed(problem.with_weight(weight), model, before.inner, feed=part)
             )
-        if problem.open_in(model) and int(after.way) != _UP:
+        if problem.open_in(model) and int(after.way) <= _TURN:
             least = _BELOW * float(before.noise) * min(float(before.unexplained), 1.0) ** _NOISELESS
             lower = _number(max(float(before.weight) / self.factor, least))
             weight = lower if int(after.way) == _DOWN else before.best_weight
