@@ -39,8 +39,10 @@ SHAPES += [(2, 90, 134), (67, 71), (300, 22), (2, 260, 264)]  # too large for a 
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-@pytest.mark.parametrize(("dtype", "relative"), [(np.complex64, 2e-6), (np.complex128, 4e-14)])
-def test_both_directions_are_numpys(shape, dtype, relative):
+@pytest.mark.parametrize(("dtype", "relative"), [(np.complex64, 2e-6), (np.complex128, 1e-14)])
+def test_both_directions_are_numpys(library, shape, dtype, relative):
+    if library == "mkl" and shape == (2, 90, 134) and dtype == np.complex128:
+        relative = 4e-14  # a prime factor of 67: on a processor with 512-bit vectors MKL errs by 2.3e-14
     field = waves(shape, dtype)
     for ours, numpys in ((plain_fft2, np.fft.fft2), (plain_ifft2, np.fft.ifft2)):
         found, right = jax.jit(ours)(field), numpys(field)
@@ -49,7 +51,7 @@ def test_both_directions_are_numpys(shape, dtype, relative):
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-@pytest.mark.parametrize(("dtype", "relative"), [(np.complex64, 2e-6), (np.complex128, 4e-14)])
+@pytest.mark.parametrize(("dtype", "relative"), [(np.complex64, 2e-6), (np.complex128, 1e-14)])
 def test_a_filter_is_numpys_and_its_transpose_goes_the_other_way(shape, dtype, relative):
     field, transfer = waves(shape, dtype), waves(shape[-2:], dtype, seed=3)
     right = np.fft.ifft2(np.fft.fft2(field) * transfer), np.fft.fft2(np.fft.ifft2(field) * transfer)
@@ -118,7 +120,7 @@ CROSSED += [((2, 90, 134), (1, 134)), ((0, 8, 8), (4, 4)), ((3, 2, 40, 6), (3, 1
 
 
 @pytest.mark.parametrize(("shape", "of_slab"), CROSSED, ids=str)
-@pytest.mark.parametrize(("dtype", "relative"), [(np.complex64, 2e-6), (np.complex128, 4e-14)])
+@pytest.mark.parametrize(("dtype", "relative"), [(np.complex64, 2e-6), (np.complex128, 1e-14)])
 def test_a_slab_in_the_middle_is_crossed_before_a_filter(shape, of_slab, dtype, relative):
     field, seen, transfer = waves(shape, dtype), waves(of_slab, dtype, seed=1), waves(shape[-2:], dtype, seed=3)
     behind = np.array(field)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 
+from adorym._core import SamplingError
 from adorym.propagation import Backward, Windows, multislice, transfer_function
 from adorym.waves import Grid
 
@@ -100,6 +101,13 @@ def test_around_a_slab_smaller_than_the_wave_is_vacuum(size: tuple[int, int], co
     pulls = (jax.jit(lambda c, chain=chain: jax.vjp(chain, small)[1](c)[0]) for chain in (as_it_is, padded))
     for a, b in zip(*(pull(found.conj() * 2) for pull in pulls), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-11)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_slab_larger_than_the_wave_is_refused(count: int) -> None:
+    slab = jnp.zeros((count, SHAPE[0], SHAPE[1] + 2))
+    with pytest.raises(SamplingError, match="slab of 6 x 7 pixels is larger than the wave of 6 x 5"):
+        multislice(jnp.ones(SHAPE, complex), (slab, slab), step=STEP)
 
 
 @pytest.mark.parametrize("count", [1, 4])

@@ -16,6 +16,7 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array, Complex
 
+from adorym._core.errors import SamplingError
 from adorym._core.fourier import Targets, convolve, convolve_transposed, filter_of
 
 Wave = Complex[Array, "*frames y x"]
@@ -45,6 +46,9 @@ def crossed(wave: Wave, seen: Seen) -> Wave:
         wave: `(..., y, x)`.
         seen: the slab's transmission, as large as the wave or smaller along each axis.
 
+    Raises:
+        SamplingError: it is larger.
+
     Example:
         >>> import jax.numpy as jnp
         >>> crossed(jnp.ones((1, 4), complex), jnp.full((1, 2), 3.0 + 0j)).real.tolist()
@@ -54,9 +58,14 @@ def crossed(wave: Wave, seen: Seen) -> Wave:
     return product if product.shape == wave.shape else jax.lax.dynamic_update_slice(wave, product, _corner(wave, seen))
 
 
-def _corner(wave: Array, seen: Array) -> list[int]:
-    before = ((n - m) // 2 for n, m in zip(wave.shape[-2:], seen.shape[-2:], strict=True))
-    return [*[0] * (wave.ndim - 2), *before]
+def _corner(wave: Any, seen: Any) -> list[int]:
+    have, want = wave.shape[-2:], seen.shape[-2:]
+    if any(m > n for n, m in zip(have, want, strict=True)):
+        raise SamplingError(
+            f"A slab of {want[0]} x {want[1]} pixels is larger than the wave of {have[0]} x {have[1]} that crosses it: "
+            "cut its middle out, or give windows."
+        )
+    return [*[0] * (wave.ndim - 2), *((n - m) // 2 for n, m in zip(have, want, strict=True))]
 
 
 def cross_and_convolve(wave: Wave, seen: Seen, transfer: Complex[Array, "y x"]) -> Wave:
@@ -90,6 +99,12 @@ def _step_by_step(wave: Array, seen: Array, transfer: Array, *, inverse: bool) -
     return (convolve_transposed if inverse else convolve)(crossed(wave, seen), transfer)
 
 
+def _checked(wave: Any, seen: Any, transfer: Any, *, inverse: bool) -> Any:
+    """A wave like the first; of a slab that is larger a library would read and write beside it."""
+    _corner(wave, seen)
+    return wave
+
+
 def _jvp(primals: tuple[Array, ...], tangents: tuple[Any, ...], *, inverse: bool) -> tuple[Array, Any]:
     moved = {i: tangent for i, tangent in enumerate(tangents) if type(tangent) is not ad.Zero}
 
@@ -106,7 +121,7 @@ def _batch(operands: tuple[Array, ...], axes: tuple[int | None, ...], *, inverse
 
 
 _crossing.def_impl(jax.jit(_step_by_step, static_argnames="inverse"))
-_crossing.def_abstract_eval(lambda wave, seen, transfer, *, inverse: wave)
+_crossing.def_abstract_eval(_checked)
 ad.primitive_jvps[_crossing] = _jvp
 batching.primitive_batchers[_crossing] = _batch
 mlir.register_lowering(_crossing, mlir.lower_fun(_step_by_step, multiple_results=False))
