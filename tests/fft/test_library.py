@@ -18,15 +18,17 @@ from adorym.cli._jax import choose_transforms
 from adorym.fft import FftError, _library, fastest_first, use_library
 
 
-@pytest.fixture(autouse=True, params=["mkl", "fftw"])
+@pytest.fixture(autouse=True, scope="module", params=["mkl", "fftw"])
 def library(request, tmp_path_factory):
-    """The library in use; what is compiled in other tests is again as it was before."""
+    """The library in use, and nothing left that another one's tests had compiled; afterwards all is as it was."""
+    jax.clear_caches()  # of one function JAX would go on with what it compiled for the library before
     try:
         use_library(request.param, tmp_path_factory.getbasetemp() / "fft")
     except FftError as error:
         pytest.skip(str(error))
     yield request.param
     choose_transforms()
+    jax.clear_caches()
 
 
 def waves(shape, dtype=np.complex128, seed=0):
